@@ -1,0 +1,238 @@
+"""What each kind of component must offer; the runner knows these classes and no others.
+
+A component's positional `__init__` parameters come from the runner, its keyword-only ones from YAML. Their
+documentation is the `Args:` section of the class docstring, their types and defaults are the schema. `revision`
+is raised when a change alters results; it is part of every digest.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from attrs import field, frozen
+from torch import Tensor, nn
+
+Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@frozen
+class Inputs:
+    """What an encoder receives: `channels`, and the spatial `shape` in voxels or pixels."""
+
+    channels: int
+    shape: tuple[int, ...]
+
+
+@frozen
+class TargetFacts:
+    """What the plan knows of a target, from the training part only.
+
+    Attributes:
+        label: name of the label; None for an objective without one.
+        classes: class names in the order of outputs; empty for numbers.
+        counts: people per class, same order.
+        mean: mean of a number target, in its unit; None for classes.
+        sd: standard deviation of a number target (ddof 0, 1.0 when constant).
+    """
+
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    mean: float | None = None
+    sd: float | None = None
+
+
+@frozen
+class Batch:
+    """Samples of one role.
+
+    Attributes:
+        inputs: (batch, channel, *spatial) float32, preprocessed and augmented.
+        rows: (batch,) int64, position of each sample in its view.
+        targets: head -> (batch,) float32 numbers or int64 class positions; 0 where missing.
+        valid: head -> (batch,) bool, False where the label is missing.
+    """
+
+    inputs: Tensor
+    rows: Tensor
+    targets: Mapping[str, Tensor]
+    valid: Mapping[str, Tensor]
+
+
+class Component:
+    """The root of all components."""
+
+    revision: ClassVar[int] = 1
+    aka: ClassVar[Mapping[str, str]] = {}
+    """Other tools' words for it -> what to write here, for messages."""
+
+
+class DataModule(Component, ABC):
+    """Loading and preprocessing of one image, and augmentation of a batch."""
+
+    @abstractmethod
+    def load(self, image: Path, mask: Path | None) -> Array:
+        """Read and preprocess one image, deterministically: float32 (channel, *spatial).
+
+        Raises:
+            ValueError: the file cannot be used; the message has no file name.
+        """
+
+    @abstractmethod
+    def recipe(self) -> Mapping[str, Any]:
+        """Give, as JSON, everything that decides the bits of `load`; keys the volume cache."""
+
+    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
+        """Change a training batch at random, each sample by its own seed.
+
+        Args:
+            inputs: (batch, channel, *spatial) float32.
+            seeds: (batch,) int64, f(run seed, epoch, sample).
+        """
+        return inputs
+
+
+class Encoder(Component, nn.Module, ABC):
+    """The reused part of a network; built as `Encoder(inputs, **options)`.
+
+    `network` holds the parameters under the names of the literature: freezing, reports and weight files use
+    these names. Parameters are initialised by the runner's generator before construction.
+    """
+
+    network: nn.Module
+    feature_dim: int
+    stages: tuple[str, ...]
+    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates."""
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give features (batch, feature_dim) float32."""
+
+
+class Head(Component, nn.Module, ABC):
+    """Layers from features to one objective's outputs; built as `Head(feature_dim, outputs, **options)`."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Give (batch, outputs)."""
+
+
+class Objective(Component, ABC):
+    """A primary objective of one head; built as `Objective(facts, **options)`."""
+
+    kind: ClassVar[Literal["number", "class"]]
+    metrics: ClassVar[tuple[str, ...]]
+    """Metrics reported by default."""
+    outputs: int
+    """Width of the head."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        """Give the mean loss over valid samples, exactly 0 (with a gradient of 0) when none is valid."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Give predictions in the target's unit: (batch,) numbers, or (batch, classes) probabilities."""
+
+    def initialise(self, head: nn.Module) -> None:
+        """Set the output bias to the training mean or log-odds, where that makes sense."""
+
+
+@frozen
+class StepContext:
+    """What an auxiliary objective may read in one step.
+
+    Attributes:
+        encoder: the network being trained.
+        heads: head modules by name.
+        batches: this step's samples by role.
+        features: encoder outputs by role, (batch, feature_dim).
+        outputs: head outputs by head, for the samples its role gives.
+        step: optimizer steps done so far.
+        progress: step over all steps, 0 to 1.
+    """
+
+    encoder: Encoder
+    heads: Mapping[str, nn.Module]
+    batches: Mapping[str, Batch]
+    features: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+    step: int
+    progress: float
+
+
+class Auxiliary(Component, ABC):
+    """A term added to the loss; built as `Auxiliary(**options)`."""
+
+    needs_parent: ClassVar[bool] = False
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
+        """Prepare before the first step, also of a resumed run.
+
+        Args:
+            encoder: the network with the parent's weights in it.
+            transferred: the parent's tensors by name in `encoder.network`; clones that nothing else holds.
+        """
+
+    @abstractmethod
+    def loss(self, context: StepContext) -> Tensor:
+        """Give the weighted term, a scalar."""
+
+
+class Optimizer(Component, ABC):
+    """Makes a torch optimizer; built as `Optimizer(**options)`."""
+
+    @abstractmethod
+    def build(self, groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Make it for parameter groups (`params`, and optionally `lr` and `weight_decay`)."""
+
+
+class Scheduler(Component, ABC):
+    """Makes a learning-rate schedule that is advanced after every optimizer step."""
+
+    @abstractmethod
+    def build(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make it for a run of so many optimizer steps."""
+
+
+@frozen
+class Network:
+    """Encoder and heads of one run, as a scenario sees them."""
+
+    encoder: Encoder
+    heads: Mapping[str, nn.Module]
+    objectives: Mapping[str, Objective]
+    weights: Mapping[str, float]
+    roles: Mapping[str, str | None] = field(factory=dict)
+
+
+class Scenario(Component, ABC):
+    """The training logic: which roles are read and what one step's loss is made of."""
+
+    roles: ClassVar[tuple[str, ...]] = ("data",)
+
+    @abstractmethod
+    def terms(
+        self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
+    ) -> tuple[dict[str, Tensor], StepContext]:
+        """Give the named, weighted loss terms of one step (their sum is minimised) and what auxiliaries read."""
+
+
+class Metric(Component, ABC):
+    """A number computed from all predictions of a part at once; imports no torch at module level."""
+
+    kind: ClassVar[Literal["number", "class"]]
+    direction: ClassVar[Literal["max", "min"]]
+
+    @abstractmethod
+    def compute(self, targets: np.ndarray[Any, Any], predictions: np.ndarray[Any, Any]) -> float:
+        """Give the value; NaN where it is undefined.
+
+        Args:
+            targets: (n,) float64 numbers, or int64 class positions.
+            predictions: (n,) float64 numbers, or (n, classes) float64 probabilities.
+        """

@@ -1,0 +1,1 @@
+"""The study language: text to typed objects, with every mistake positioned."""

@@ -1,0 +1,161 @@
+"""The run manifest: the only thing that the compile half and the run half both know.
+
+A manifest says everything a stranger needs to repeat one piece of work. Its `hashed` part decides the bits of
+the result and is digested into `work`, the key of the store; its uses, gates and
+order are for people and schedulers and are never hashed.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict with string keys."""
+
+
+class Kind(StrEnum):
+    """The closed list of node kinds.
+
+    `prepare` fills the volume cache, `fit` trains, `predict` applies weights to rows and keeps predictions,
+    `select` chooses among candidates on validation, `rank` makes the table, `report` the pages.
+    """
+
+    PREPARE = "prepare"
+    FIT = "fit"
+    PREDICT = "predict"
+    SELECT = "select"
+    RANK = "rank"
+    REPORT = "report"
+
+
+def canonical(value: Json) -> str:
+    """Write a JSON value in the one form that is digested: UTF-8, no spaces, keys sorted, no NaN.
+
+    Raises:
+        ValueError: the value holds NaN or an infinity.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def digest(value: Json) -> str:
+    """Give the sha256 of the canonical form, as 64 hex digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_text(text: str) -> str:
+    """Give the sha256 of a text that already is in canonical form."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@frozen
+class Gate:
+    """The condition under which a node runs: `select` has chosen `candidate`.
+
+    Attributes:
+        select: work of the select node that decides.
+        candidate: position of this node's configuration among the select node's candidates.
+    """
+
+    select: str
+    candidate: int
+
+
+@frozen
+class Manifest:
+    """One node of the plan.
+
+    Attributes:
+        work: sha256 of the canonical form of `hashed`, 64 hex digits.
+        hashed: everything that decides the result's bits. Keys by kind are listed in docs/identity.md. Parents
+            stand in `hashed["parents"]`: role -> work or list of works.
+        uses: one mapping for each use in the plan (study, stage, row, replicate, fold and the like); for people,
+            never hashed. Equal work that two stages ask for is one node with two uses.
+        gates: the node runs when any of them opens; empty for a node that always runs.
+        after: works that are better finished first though they decide no bits (cache fills); never hashed.
+    """
+
+    work: str
+    hashed: Mapping[str, Json]
+    uses: tuple[Mapping[str, Json], ...] = ()
+    gates: tuple[Gate, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """Give the node's kind."""
+        return Kind(self.hashed["kind"])
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Give the works this node reads, in order of role and position, without repeats."""
+        found: dict[str, None] = {}
+        for _, value in sorted(self.hashed.get("parents", {}).items()):
+            for work in _works(value):
+                found[work] = None
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Json]:
+        """Give the JSON object that `canonical` writes to a manifest file."""
+        return {
+            "tlimb": 1,
+            "work": self.work,
+            "hashed": dict(self.hashed),
+            "uses": [dict(use) for use in self.uses],
+            "gates": [[gate.select, gate.candidate] for gate in self.gates],
+            "after": list(self.after),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Json]) -> "Manifest":
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError: the digest does not fit the content, or the version is unknown.
+        """
+        if value.get("tlimb") != 1:
+            raise ValueError(f"this is not a manifest of version 1 (tlimb: {value.get('tlimb')!r})")
+        if digest(value["hashed"]) != value["work"]:
+            raise ValueError("the manifest's work digest does not fit its content: it was edited by hand")
+        return cls(
+            work=value["work"],
+            hashed=value["hashed"],
+            uses=tuple(value.get("uses", ())),
+            gates=tuple(Gate(select, candidate) for select, candidate in value.get("gates", ())),
+            after=tuple(value.get("after", ())),
+        )
+
+    @classmethod
+    def of(cls, hashed: Mapping[str, Json], *uses: Mapping[str, Json]) -> "Manifest":
+        """Make an ungated manifest, computing its work digest."""
+        return cls(digest(hashed), hashed, uses)
+
+
+def _works(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for item in value:
+            yield from _works(item)
+
+
+@frozen
+class Graph:
+    """A plan's nodes by work, parents before children; the order is the order in which work is offered."""
+
+    nodes: Mapping[str, Manifest]
+
+    def __iter__(self) -> Iterator[Manifest]:
+        """Go through the nodes, parents first."""
+        return iter(self.nodes.values())
+
+    def __len__(self) -> int:
+        """Count the nodes."""
+        return len(self.nodes)
+
+    def needed(self, manifest: Manifest) -> tuple[str, ...]:
+        """Give the works that must be finished before this node may start, its gates' selects included."""
+        return (*manifest.parents, *manifest.after, *(gate.select for gate in manifest.gates))

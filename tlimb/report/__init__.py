@@ -1,0 +1,1 @@
+"""Plan and store to tables and pictures."""

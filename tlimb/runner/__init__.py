@@ -1,0 +1,1 @@
+"""Manifests to results: the only room that trains."""
