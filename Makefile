@@ -1,0 +1,89 @@
+# The only entry for people and for CI: `make help` lists the verbs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+PY := $(VENV)/bin/python
+TLIMB := $(VENV)/bin/tlimb
+STAMP := $(VENV)/.tlimb-setup
+UV := .tools/uv/bin/uv
+COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
+
+.PHONY: help setup demo test test-all check lint types layers fast generate golden dist bench docs template format clean
+
+help: ## list the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv comes from the registry by its pinned hash. A Debian without ensurepip still has pip or can borrow a uv from PATH.
+$(UV): requirements/uv.txt
+	@rm -rf .tools/uv && mkdir -p .tools
+	@if $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --target .tools/uv -r requirements/uv.txt; \
+	elif $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt; \
+	elif command -v uv >/dev/null; then \
+	  mkdir -p .tools/uv/bin && ln -s "$$(command -v uv)" $(UV); \
+	else \
+	  echo "make: this Python has neither pip nor ensurepip; run: apt-get install python3-pip" >&2; exit 69; \
+	fi
+	@touch $(UV)
+
+$(STAMP): requirements/dev.txt pyproject.toml $(UV)
+	@begin=$$(date +%s); set -e; \
+	test -x $(PY) || $(UV) venv --quiet --python $(PYTHON) $(VENV); \
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --require-hashes -r requirements/dev.txt; \
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .; \
+	echo $$(( $$(date +%s) - begin )) > $(STAMP)
+
+setup: $(STAMP) ## make .venv with every pinned package, verified by hash
+
+demo: setup ## phantom, validate, plan, run, rank, pictures: everything once, into demo/
+	@$(PY) -m benchmarks.demo
+
+test: setup ## run the tests but the long ones
+	$(PY) -m pytest -m "not long"
+
+test-all: setup ## run every test
+	$(PY) -m pytest
+
+check: lint types layers test ## everything that must hold before a change is merged
+
+lint: setup ## ruff, linter and formatter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: setup ## let ruff rewrite what it can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types: setup ## mypy --strict
+	$(VENV)/bin/mypy --strict tlimb
+
+layers: setup ## which room may import which
+	$(VENV)/bin/lint-imports --no-cache
+
+fast: setup ## the tests of the compile rooms only
+	$(PY) -m pytest -m "not long" $(COMPILE_TESTS)
+
+generate: setup ## write schema/, the catalogue and the language reference from the code
+	$(PY) -m tlimb.export
+
+golden: setup ## rewrite expected outputs, then read the difference before you commit it
+	TLIMB_REGEN=1 $(PY) -m pytest -k golden
+	git --no-pager diff --stat
+
+dist: setup ## build the wheel and try it in an empty environment, far from the checkout
+	rm -rf dist && $(UV) build --quiet --wheel --out-dir dist
+	TLIMB_WHEEL=$$(echo $(CURDIR)/dist/*.whl) TLIMB_UV=$(CURDIR)/$(UV) $(PY) -m pytest tests/packaging
+
+bench: setup ## every benchmark case against its peer
+	$(PY) -m benchmarks.run all
+
+docs: generate ## check that links and fenced specs in docs/ and README are right
+	$(PY) -m pytest tests/test_house_rules.py tests/packaging/test_docs.py
+
+template: setup ## derive the phantom's template anew
+	$(PY) -m tlimb.phantom.template
+
+clean: ## remove what make made, but no data and no store
+	rm -rf $(VENV) .tools dist build demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
