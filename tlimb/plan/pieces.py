@@ -1,0 +1,107 @@
+"""Resolved values to manifest JSON, as pieces that runs share.
+
+A run's digest is taken over the canonical text of its whole manifest; since most of that text is common to many
+runs, each part is written once as a `Piece` and joined.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+from attrs import field, frozen
+
+from tlimb.language.catalogue import Catalogue
+from tlimb.language.values import Component, Record, Value
+from tlimb.manifest import Json, canonical, digest_text
+
+
+@frozen(eq=False)
+class Piece:
+    """A JSON value together with its canonical text."""
+
+    value: Json
+    text: str = field()
+
+    @text.default
+    def _text(self) -> str:
+        return canonical(self.value)
+
+
+NOTHING = Piece(None)
+
+
+def joined(pieces: Mapping[str, Piece]) -> tuple[dict[str, Json], str]:
+    """Give the object made of the pieces, and the sha256 of its canonical form."""
+    names = sorted(pieces)
+    text = ",".join(f'"{name}":{pieces[name].text}' for name in names)
+    return {name: pieces[name].value for name in names}, digest_text(f"{{{text}}}")
+
+
+class Components:
+    """Names and written options to what a manifest holds: class path, revision and every option."""
+
+    def __init__(self, catalogue: Catalogue, code: Callable[[str], str | None]) -> None:
+        """Use a catalogue of built-in components, and the code identity of a user's class path."""
+        self.catalogue = catalogue
+        self.code = code
+
+    def json(self, kind: str, component: Component) -> Json:
+        """Give the manifest form of a resolved component, defaults filled in."""
+        entry = self.catalogue.get(kind, component.name)
+        if entry is None:
+            options = {key: plain(value) for key, value in component.options.items()}
+            found: dict[str, Json] = {"class": component.name, "options": options, "revision": 0}
+            code = self.code(component.name)
+            return found if code is None else {**found, "code": code}
+        options = {}
+        for name, option in entry.options.items():
+            if name in component.options:
+                options[name] = self._option(option.component_kind, component.options[name])
+            elif not option.required:
+                options[name] = self._option(option.component_kind, option.default)
+        return {"class": entry.class_path, "options": options, "revision": entry.revision}
+
+    def _option(self, kind: str | None, value: Value) -> Json:
+        """Give an option's JSON; components inside options are resolved like any other."""
+        if kind is None:
+            return plain(value)
+        if isinstance(value, tuple | list):
+            return [self._option(kind, item) for item in value]
+        inner = as_component(value)
+        return None if inner is None else self.json(kind, inner)
+
+
+def as_component(value: Value) -> Component | None:
+    """Read a resolved value as a component: inside `params` and options only the use tells what a value is."""
+    if isinstance(value, Component):
+        return value
+    if isinstance(value, str):
+        return Component(value, {}, "")
+    if isinstance(value, Record) and len(value.fields) == 1:
+        ((name, inner),) = value.fields.items()
+        return Component(name, dict(inner.fields) if isinstance(inner, Record) else {}, value.pointer)
+    return None
+
+
+def plain(value: Value) -> Json:
+    """Give a resolved value as JSON; a whole float becomes an integer, so that 1.0 and 1 are one number."""
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, Record):
+        return {key: plain(inner) for key, inner in value.fields.items()}
+    if isinstance(value, Component):
+        return {value.name: {key: plain(inner) for key, inner in value.options.items()}}
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def block(found: Any, resolve: Callable[[Value], Value], skip: tuple[str, ...] = ()) -> dict[str, Json]:
+    """Give a block of the study as JSON, each field resolved."""
+    return {
+        attribute.name: plain(resolve(getattr(found, attribute.name)))
+        for attribute in attrs.fields(type(found))
+        if not attribute.metadata.get("hidden") and attribute.name not in skip
+    }
