@@ -45,9 +45,7 @@ def _top(root: "Tree") -> Layer:
 
 def _sections(root: "Tree", key: str) -> dict[str, "Tree"]:
     tree = root.get(key)
-    return (
-        {} if tree is None or tree.kind != "mapping" else {entry.key: entry.value for entry in tree.entries}
-    )
+    return {} if tree is None or tree.kind != "mapping" else {entry.key: entry.value for entry in tree.entries}
 
 
 def _named(root: "Tree", key: str, make: Callable[[str, "Tree"], Any]) -> dict[str, Any]:

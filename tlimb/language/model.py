@@ -63,9 +63,7 @@ class Label:
 class Join:
     """One more table whose columns become labels."""
 
-    file: str = key(
-        "Table (.tsv or .csv), relative to the dataset's root.", type="string", examples=["phenotypes.tsv"]
-    )
+    file: str = key("Table (.tsv or .csv), relative to the dataset's root.", type="string", examples=["phenotypes.tsv"])
     by: tuple[str, ...] = key(
         "Columns that identify a row in both tables.",
         default=("participant_id",),
@@ -136,18 +134,14 @@ class Dataset:
     missing: tuple[Any, ...] = key(
         "Cells that mean a missing value.", default=("n/a",), type="list", of={"type": ["string", "number"]}
     )
-    identity: Identity | None = key(
-        "Who the participants are across cohorts.", default=None, type="block", of=Identity
-    )
+    identity: Identity | None = key("Who the participants are across cohorts.", default=None, type="block", of=Identity)
     portions: Mapping[str, Any] = key(
         "Disjoint sub-cohorts by participants: a count, a share between 0 and 1, or `rest`.",
         default=dict,
         type="map",
         of={"share": True},
     )
-    portion: str | None = key(
-        "Which portion of the dataset it is `like`.", default=None, type="name", names="portions"
-    )
+    portion: str | None = key("Which portion of the dataset it is `like`.", default=None, type="name", names="portions")
     only: Mapping[str, Any] = key(
         "Keep the rows with these label or entity values: a value, a list, {min, max} or `any`.",
         default=dict,
@@ -178,9 +172,7 @@ class Pretrained:
     """Weights from a file, in a declared layout."""
 
     file: str = key("Weights file, relative to its root.", type="string")
-    root: str | None = key(
-        "Named root; by default the folder of the spec.", default=None, type="name", names="roots"
-    )
+    root: str | None = key("Named root; by default the folder of the spec.", default=None, type="name", names="roots")
     layout: Component | None = key(
         "How the file names its tensors and what preprocessing it expects.",
         default=None,
@@ -226,12 +218,8 @@ class EarlyStopping:
 class Trainer:
     """How long, on how much at once, and in which arithmetic: everything here may change bits."""
 
-    epochs: Value = key(
-        "Passes over the training part.", default=None, varies=True, type="integer", minimum=1
-    )
-    steps: Value = key(
-        "Optimizer steps, instead of epochs.", default=None, varies=True, type="integer", minimum=1
-    )
+    epochs: Value = key("Passes over the training part.", default=None, varies=True, type="integer", minimum=1)
+    steps: Value = key("Optimizer steps, instead of epochs.", default=None, varies=True, type="integer", minimum=1)
     batch_size: Value = key(
         "Samples per optimizer step and device group (the global batch).",
         default=None,
@@ -249,9 +237,7 @@ class Trainer:
         type="string",
         enum=["fp32", "bf16", "fp16"],
     )
-    threads: int = key(
-        "CPU threads of one run; other counts give other bits.", default=1, type="integer", minimum=1
-    )
+    threads: int = key("CPU threads of one run; other counts give other bits.", default=1, type="integer", minimum=1)
     device: str = key(
         "`any` lets laptop and cluster share a study; `cpu` or `cuda` pins it.",
         default="any",
@@ -428,9 +414,7 @@ class Stage:
     objective: Value = key(
         "Primary objective of the single head.", default=None, varies=True, type="component", kind="objective"
     )
-    heads: Mapping[str, Head] = key(
-        "Named heads, instead of one objective.", default=dict, type="map", of=Head
-    )
+    heads: Mapping[str, Head] = key("Named heads, instead of one objective.", default=dict, type="map", of=Head)
     auxiliary: Value = key(
         "One auxiliary objective or a list of them; `none` for none.",
         default=None,
@@ -447,9 +431,7 @@ class Stage:
         type="component",
         kind="weighting",
     )
-    sampler: Value = key(
-        "How batches are drawn.", default=None, varies=True, type="component", kind="sampler"
-    )
+    sampler: Value = key("How batches are drawn.", default=None, varies=True, type="component", kind="sampler")
     scenario: Value = key(
         "The training logic: which roles exist and how batches are drawn.",
         default=None,
@@ -484,9 +466,7 @@ class Stage:
 class Test:
     """A named evaluation; runs for the selected configuration of each row unless `which: all`."""
 
-    of: tuple[str, ...] = key(
-        "Stages whose results are tested.", type="list", of={"names": "stages"}, scalar=True
-    )
+    of: tuple[str, ...] = key("Stages whose results are tested.", type="list", of={"names": "stages"}, scalar=True)
     dataset: Value = key(
         "Dataset to test on; by default the stage's own.",
         default=None,
@@ -494,9 +474,7 @@ class Test:
         type="name",
         names="datasets",
     )
-    part: str = key(
-        "Part of that dataset.", default="test", type="string", enum=["test", "val", "train", "all"]
-    )
+    part: str = key("Part of that dataset.", default="test", type="string", enum=["test", "val", "train", "all"])
     which: str = key(
         "`selected`: only the selected configuration; `all`: every one, for tables of a whole grid.",
         default="selected",
@@ -515,9 +493,7 @@ class Replicates:
     seeds: tuple[int, ...] = key(
         "Run seeds, given outright instead of a count.", default=(), type="list", of={"type": "integer"}
     )
-    once: tuple[str, ...] = key(
-        "Stages that are not repeated.", default=(), type="list", of={"names": "stages"}
-    )
+    once: tuple[str, ...] = key("Stages that are not repeated.", default=(), type="list", of={"names": "stages"})
     resplit: bool = key("Draw the split anew for each repetition.", default=False, type="boolean")
 
 
@@ -590,9 +566,7 @@ class Resources:
 class Profile:
     """One machine: what replaces the settings of `execution` there."""
 
-    backend: Component | None = key(
-        "Engine and its settings.", default=None, type="component", kind="backend"
-    )
+    backend: Component | None = key("Engine and its settings.", default=None, type="component", kind="backend")
     roots: Mapping[str, str] = key(
         "Where the named roots lie on this machine.", default=dict, type="map", of={"type": "string"}
     )
@@ -607,9 +581,7 @@ class Profile:
 class Execution:
     """Where and how runs are executed; nothing in here changes bits or digests."""
 
-    backend: Component | None = key(
-        "Engine and its settings.", default=None, type="component", kind="backend"
-    )
+    backend: Component | None = key("Engine and its settings.", default=None, type="component", kind="backend")
     container: str | None = key("Container image.", default=None, type="string")
     resources: Resources | None = key("What one run asks for.", default=None, type="block", of=Resources)
     overrides: Mapping[str, Resources] = key(

@@ -97,9 +97,7 @@ class Declared:
 
     def _has_val(self, use: Use) -> bool:
         split = split_of(self.study, use.dataset)
-        return split is not None and (
-            use.inner is not None or "val" in split.options or split.name == "column"
-        )
+        return split is not None and (use.inner is not None or "val" in split.options or split.name == "column")
 
     def facts(self, uses: Uses, label: str | None, kind: str) -> Json:
         """Name the target only."""

@@ -20,7 +20,7 @@ from tlimb.plan.stages import Run, Stages
 SEARCHED = ("choice", "trial")
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """The study has more runs than allowed; `count` is where the walk stopped."""
 
     def __init__(self, stage: str, count: int) -> None:
@@ -103,7 +103,7 @@ class Expander:
         """Give the expansion.
 
         Raises:
-            TooLarge: more than `limit` runs.
+            TooLargeError: more than `limit` runs.
         """
         counts = {stage: self._fits(stage, limit) for stage in self.stages.order()}
         tested = {name: tuple(self._tested(test, limit)) for name, test in self.study.tests.items()}
@@ -113,12 +113,9 @@ class Expander:
             self._gate(test, evaluations, selects, refits)
         prepares = self._prepare(tested)
         refit_counts = {
-            stage: Counts(len(works), tuple(dict.fromkeys(works)), len(set(works)))
-            for stage, works in refits.items()
+            stage: Counts(len(works), tuple(dict.fromkeys(works)), len(set(works))) for stage, works in refits.items()
         }
-        return Expansion(
-            self._graph(prepares, selects), counts, refit_counts, tested, tuple(selects), prepares
-        )
+        return Expansion(self._graph(prepares, selects), counts, refit_counts, tested, tuple(selects), prepares)
 
     # -- fits --
 
@@ -128,7 +125,7 @@ class Expander:
         for scope, run in assignments(lambda s: self.stages.run(stage, s), self._allowed(stage)):
             total += 1
             if total > limit:
-                raise TooLarge(stage, limit)
+                raise TooLargeError(stage, limit)
             works[run.work] = None
             self._add(run, scope)
         self.always.update(works)
@@ -161,9 +158,7 @@ class Expander:
         def text(assignment: Assignment, param: str) -> str | None:
             place = f"params/{param}"
             dimension = self.stages.space.dimensions.get(place)
-            return (
-                None if place not in assignment or dimension is None else dimension.labels[assignment[place]]
-            )
+            return None if place not in assignment or dimension is None else dimension.labels[assignment[place]]
 
         def allowed(assignment: Assignment) -> bool:
             for place, wanted in where.items():
@@ -194,12 +189,10 @@ class Expander:
             for scope, (run, view, validation, datasets) in walk:
                 count += 1
                 if count > limit:
-                    raise TooLarge(test.name, limit)
+                    raise TooLargeError(test.name, limit)
                 yield self._describe(test, run, view, validation, datasets, scope)
 
-    def _evaluate(
-        self, test: Test, stage: str, scope: Scope
-    ) -> tuple[Run, str, tuple[str, ...], tuple[str, ...]]:
+    def _evaluate(self, test: Test, stage: str, scope: Scope) -> tuple[Run, str, tuple[str, ...], tuple[str, ...]]:
         run = self.stages.run(stage, scope, refit=True)
         uses = self._test_uses(test, run, scope)
         labels = tuple(sorted({task.label for task in run.tasks if task.label is not None}))
@@ -213,8 +206,7 @@ class Expander:
             return (self.stages.use(name, self.study.stages[run.stage], scope, tested=True),)
         pool = run.uses.get("data") or next(iter(run.uses.values()))
         return tuple(
-            Use(use.dataset, use.fold, None, use.replicate if use.resplit else 0, (), use.resplit)
-            for use in pool
+            Use(use.dataset, use.fold, None, use.replicate if use.resplit else 0, (), use.resplit) for use in pool
         )
 
     def _describe(
@@ -256,11 +248,7 @@ class Expander:
             groups.setdefault(group, {}).setdefault(one.candidate, []).append(one)
         for candidates in groups.values():
             select = None
-            if (
-                len(candidates) > 1
-                and self.study.select is not None
-                and self.study.tests[name].which != "all"
-            ):
+            if len(candidates) > 1 and self.study.select is not None and self.study.tests[name].which != "all":
                 select = self._select(list(candidates.values()))
                 selects[select] = None
             for position, members in enumerate(candidates.values()):
@@ -276,13 +264,9 @@ class Expander:
             self._refit(one, parent, gate, refits)
         if run.refit:
             refits.setdefault(run.stage, []).append(run.work)
-            self._node(
-                run.work, run.hashed, gate, {**self._tested_use(one), "stage": run.stage, "refit": True}
-            )
+            self._node(run.work, run.hashed, gate, {**self._tested_use(one), "stage": run.stage, "refit": True})
 
-    def _node(
-        self, work: str, hashed: Mapping[str, Json], gate: Gate | None, use: Mapping[str, Json]
-    ) -> None:
+    def _node(self, work: str, hashed: Mapping[str, Json], gate: Gate | None, use: Mapping[str, Json]) -> None:
         self.hashed.setdefault(work, hashed)
         self.uses.setdefault(work, []).append(use)
         if gate is None:

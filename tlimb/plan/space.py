@@ -189,9 +189,7 @@ class Space:
         return self.resolve(chosen.value, scope)
 
 
-def assignments(
-    compute: Callable[[Scope], T], allowed: Callable[[Assignment], bool]
-) -> Iterator[tuple[Scope, T]]:
+def assignments(compute: Callable[[Scope], T], allowed: Callable[[Assignment], bool]) -> Iterator[tuple[Scope, T]]:
     """Go through every assignment of what `compute` reads, depth first, in the order of the alternatives.
 
     Args:

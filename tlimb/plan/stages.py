@@ -321,15 +321,11 @@ class Stages:
         if monitor is None:
             return None
         metric = (
-            "loss"
-            if monitor.metric == "loss"
-            else self.components.json("metric", Component(monitor.metric, {}, ""))
+            "loss" if monitor.metric == "loss" else self.components.json("metric", Component(monitor.metric, {}, ""))
         )
         return {"metric": metric, "head": monitor.head, "role": monitor.role}
 
-    def _data_pieces(
-        self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], scope: Scope
-    ) -> dict[str, Piece]:
+    def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], scope: Scope) -> dict[str, Piece]:
         key = ("data pieces", tuple(uses.items()), tuple(id(task) for task in tasks))
         return self.memo.get(key, Scope(scope.assignment), lambda _: self._make_data_pieces(uses, tasks))
 
@@ -372,9 +368,7 @@ class Stages:
     def _as_refit(self, name: str, stage: Stage, scope: Scope, found: dict[str, Piece]) -> None:
         """Fix the length of a refit: nothing watches it unless a share of the people was kept back."""
         trainer = dict(found["trainer"].value)
-        split = next(
-            (s for d in self._datasets_of(stage) if (s := split_of(self.study, d)) is not None), None
-        )
+        split = next((s for d in self._datasets_of(stage) if (s := split_of(self.study, d)) is not None), None)
         kept_back = split is not None and "val" in split.options
         if kept_back or (trainer["keep"] == "last" and trainer["early_stopping"] is None):
             return
