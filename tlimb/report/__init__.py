@@ -1,1 +1,1 @@
-"""Plan and store to tables and pictures."""
+"""Tables and pictures from a plan and its results; nothing here is part of any run's identity."""

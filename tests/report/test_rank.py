@@ -1,0 +1,169 @@
+import json
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from tlimb.problems import ExitCode, TlimbError
+from tlimb.report import text
+from tlimb.report.rank import rank
+
+PLACE = "stages/finetune/auxiliary"
+
+
+def ranked(study, load, **changes):
+    return rank(study.graph, study.store, study.private, evolve(study.request, **changes), load)
+
+
+def row(table, name):
+    return next(one for one in table.rows if one.name == name)
+
+
+def test_rows_are_ordered_by_the_selecting_metric_and_compared_with_the_control(finished, load_metric):
+    table = ranked(finished, load_metric)
+
+    assert [(one.rank, one.name) for one in table.rows] == [
+        (1, "finetune free"),
+        (2, "finetune elastic"),
+        (3, "scratch"),
+    ]
+    accuracy = row(table, "finetune free").cells["accuracy"]
+    assert accuracy.value.mean == pytest.approx((36 + 34) / 2 / 40)
+    assert accuracy.value.sd == pytest.approx(np.std([36 / 40, 34 / 40], ddof=1))
+    assert accuracy.value.n == 2
+    # Paired by repetition: 36 - 28 and 34 - 24 right answers of 40.
+    assert accuracy.difference.mean == pytest.approx((8 + 10) / 2 / 40)
+    assert accuracy.difference.sd == pytest.approx(np.std([8 / 40, 10 / 40], ddof=1))
+    assert row(table, "scratch").cells["accuracy"].difference is None
+    assert (table.planned, table.done, table.partial) == (6, 6, False)
+
+
+def test_the_number_of_searched_configurations_and_the_chosen_one_stand_beside_each_row(finished, load_metric):
+    table = ranked(finished, load_metric)
+
+    assert row(table, "finetune elastic").configurations == 2
+    assert row(table, "finetune elastic").chosen == (("lr=0.01", 1),)
+    assert row(table, "finetune elastic").selection == pytest.approx(0.6)
+
+
+def test_a_metric_that_is_better_when_lower_ranks_the_lowest_first(finished, load_metric):
+    request = finished.request
+    metrics = tuple(reversed(request.metrics))
+    table = ranked(finished, load_metric, metrics=metrics, select=None)
+
+    assert next(one.name for one in table.rows) == "finetune free"
+    values = [one.cells["cross_entropy"].value.mean for one in table.rows]
+    assert values == sorted(values)
+
+
+def test_repetitions_of_one_and_the_same_work_count_once(study, load_metric):
+    fit = study.fit("probe", {}, 0.001, 0, seed=7)
+    for replicate in range(3):
+        predict = study.predict(fit, study.use("probe", {}, 0.001, replicate))
+    study.finish(fit, predict, 30)
+
+    (found,) = ranked(study, load_metric).rows
+
+    assert (found.done, found.cells["accuracy"].value.n) == (3, 1)
+    assert found.cells["accuracy"].value.sd is None
+    assert any("one and the same training" in note for note in ranked(study, load_metric).notes)
+
+
+def test_a_work_that_two_rows_share_is_shown_only_where_its_own_selection_chose_it(study, load_metric):
+    # The first candidate of both rows is the same work, and only the first row chose it.
+    from tlimb.manifest import Gate
+
+    first = [[study.fit("a", {}, 1, r)] for r in range(2)]
+    second = [first[0], [study.fit("b", {}, 2, 0)]]
+    for stage, fits, chosen in (("a", first, 0), ("b", second, 1)):
+        select = study.select(stage, {}, fits)
+        study.publish(select, {"chosen": chosen, "values": [1.0, 2.0]})
+        for position, (fit,) in enumerate(fits):
+            predict = study.predict(fit, study.use(stage, {}, position, 0), Gate(select, position))
+            if position == chosen:
+                study.finish(fit, predict, 30 + position)
+
+    table = ranked(study, load_metric, against=None)
+
+    assert row(table, "a").cells["accuracy"].value.mean == pytest.approx(30 / 40)
+    assert row(table, "b").cells["accuracy"].value.mean == pytest.approx(31 / 40)
+
+
+def test_a_grid_that_is_tested_whole_gives_a_row_for_each_configuration(study, load_metric):
+    for rate in (0.1, 0.2):
+        fit = study.fit("finetune", {}, rate, 0)
+        study.finish(fit, study.predict(fit, study.use("finetune", {}, rate, 0)), 30)
+
+    assert sorted(one.name for one in ranked(study, load_metric).rows) == ["finetune 0.1", "finetune 0.2"]
+
+
+def test_inner_models_without_a_refit_are_averaged_before_the_metric(study, load_metric):
+    fits = [study.fit("finetune", {}, 0.1, 0, seed=inner) for inner in (1, 2)]
+    for inner, fit in enumerate(fits):
+        predict = study.predict(fit, {**study.use("finetune", {}, 0.1, 0), "inner": inner})
+        study.publish(fit, {})
+        tensors = study.predictions(40 if inner == 0 else 0)
+        tensors["sex"] = tensors["sex"] if inner == 0 else np.full((40, 2), 0.5)
+        study.publish(predict, {}, tensors)
+
+    (found,) = ranked(study, load_metric).rows
+
+    assert found.cells["accuracy"].value.mean == 1.0
+    assert found.cells["accuracy"].value.n == 1
+    assert found.cells["cross_entropy"].value.mean == pytest.approx(-np.log(0.7))
+
+
+def test_the_interval_of_a_difference_holds_it_and_is_the_same_every_time(finished, load_metric):
+    first = ranked(finished, load_metric, resamples=200)
+    again = ranked(finished, load_metric, resamples=200)
+
+    difference = row(first, "finetune free").cells["accuracy"].difference
+    assert difference.low < difference.mean < difference.high
+    assert difference == row(again, "finetune free").cells["accuracy"].difference
+    assert any("200 bootstrap samples" in note for note in first.notes)
+
+
+def test_a_difference_to_equal_predictions_has_an_interval_of_zero_width(study, load_metric):
+    study.searched("finetune", {PLACE: "free"}, (30, 30))
+    study.searched("scratch", {}, (30, 30))
+
+    difference = row(ranked(study, load_metric, resamples=50), "finetune free").cells["accuracy"].difference
+
+    assert (difference.mean, difference.low, difference.high) == (0.0, 0.0, 0.0)
+
+
+def test_runs_in_other_environments_are_said(study, load_metric):
+    study.searched("finetune", {PLACE: "free"}, (30, 30))
+    (fit, predict) = (study.fit("scratch", {}, 1, 0), None)
+    predict = study.predict(fit, study.use("scratch", {}, 1, 0))
+    study.finish(fit, predict, 20, environment={"torch": "2.14"})
+
+    table = ranked(study, load_metric)
+
+    assert table.environments == {"torch": ("2.14", "2.15")}
+    assert "environments differ in torch: 2.14, 2.15" in text.text(table)
+
+
+def test_missing_targets_are_a_problem_with_a_way_out_and_no_traceback(finished, load_metric):
+    (finished.private / "views" / f"{finished.view}.json").unlink()
+
+    with pytest.raises(TlimbError) as caught:
+        ranked(finished, load_metric)
+
+    assert caught.value.exit_code is ExitCode.DATA
+    assert caught.value.problems[0].code == "view-missing"
+
+
+def test_rows_without_the_label_are_left_out(study, load_metric):
+    path = study.private / "views" / f"{study.view}.json"
+    content = json.loads(path.read_text())
+    for one in content["rows"][:10]:
+        one["labels"]["sex"] = None
+    path.write_text(json.dumps(content))
+    fit = study.fit("finetune", {}, 1, 0)
+    study.finish(fit, study.predict(fit, study.use("finetune", {}, 1, 0)), 40)
+
+    (found,) = ranked(study, load_metric).rows
+
+    assert (found.people, found.images) == (30, 30)
+    assert found.cells["accuracy"].value.mean == 1.0

@@ -1,0 +1,279 @@
+"""From a plan and its results to a ranking.
+
+Values come from stored predictions, all rows of a test at once. A row counts its distinct trainings, is compared
+with its reference in the same repetition and fold, and is ranked only when every finished run of it is finite.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from tlimb.manifest import Graph
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.report.arms import Arm, Slot, arms
+from tlimb.report.request import Load, MetricLike, RankRequest, load_builtin, metric_name
+from tlimb.report.results import Results, Scored
+from tlimb.report.statistics import Summary, interval, summarise
+from tlimb.report.table import Cell, Missing, Row, Table, short
+from tlimb.store import Store
+
+SPREAD = (
+    "sd is over distinct trainings (repetitions and folds) on the same test people; it says nothing of other people"
+)
+REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
+PERCENTILE = (
+    "[..] is the 95 % interval of the difference over test participants, {} bootstrap samples, trainings held fixed"
+)
+UNPAIRED = "{}: no single row of `against` to compare with"
+
+
+@frozen(eq=False)
+class _Column:
+    """One metric of one head, as it stands above a column."""
+
+    name: str
+    head: str
+    metric: MetricLike
+
+
+@frozen(eq=False)
+class _Scored:
+    """A row's arm and the joined predictions of its finished slots."""
+
+    arm: Arm
+    slots: Mapping[tuple[int, tuple[str, ...]], tuple[Slot, Mapping[str, Scored]]]
+
+
+def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: Load = load_builtin) -> Table:
+    """Rank a study's rows from what is in the store; equal input gives an equal table.
+
+    Args:
+        graph: the plan.
+        store: where results are; nothing is written, but damaged objects are put into quarantine.
+        private: folder that holds `views/`, for the targets.
+        request: metrics and comparisons.
+        load: makes metrics; by default only tlimb's own.
+
+    Raises:
+        TlimbError: a view is missing from the private folder, or does not fit its predictions.
+    """
+    results = Results(graph, store, private)
+    metrics = [(metric_name(component), load(component)) for component in request.metrics]
+    scored = [_score(arm, results) for arm in arms(graph, results)]
+    columns = _columns(scored, metrics)
+    rows = [_row(one, _against(one, scored, request), columns, request, results) for one in scored]
+    missing = tuple(
+        Missing(one.arm.test, _name(one.arm), slot.replicate, "/".join(slot.fold), slot.absent)
+        for one in scored
+        for slot in one.arm.slots
+        if slot.absent is not None
+    )
+    return Table(
+        study=request.study,
+        columns={column.name: column.metric.direction for column in columns},
+        rows=_ranked(rows, columns, request),
+        missing=missing,
+        planned=sum(row.planned for row in rows),
+        done=sum(row.done for row in rows),
+        environments=_environments(rows, results),
+        notes=tuple(_notes(rows, request)),
+    )
+
+
+def _score(arm: Arm, results: Results) -> _Scored:
+    slots = {}
+    for slot in arm.slots:
+        if slot.absent is None:
+            try:
+                slots[slot.replicate, slot.fold] = (slot, results.scored(slot.works))
+            except FileNotFoundError:
+                problem = Problem(
+                    "view-missing",
+                    "the private folder has not the rows that were tested, so there are no targets",
+                    help="run `tlimb plan` with this private folder, or name the right one with --private",
+                )
+                raise TlimbError(problem, ExitCode.DATA) from None
+            except ValueError as error:
+                raise TlimbError(Problem("predictions-unfit", str(error)), ExitCode.DATA) from None
+    return _Scored(arm, slots)
+
+
+def _columns(scored: Iterable[_Scored], metrics: list[tuple[str, MetricLike]]) -> list[_Column]:
+    heads = {
+        head: found.task.kind for one in scored for _, heads in one.slots.values() for head, found in heads.items()
+    }
+    return [
+        _Column(name if len(heads) == 1 else f"{head}/{name}", head, metric)
+        for head, kind in heads.items()
+        for name, metric in metrics
+        if metric.kind == kind
+    ]
+
+
+def _against(one: _Scored, others: list[_Scored], request: RankRequest) -> _Scored | None:
+    """Find the one row that differences are taken against: equal in everything that both compare."""
+    if request.against is None:
+        return None
+    own = dict(one.arm.row)
+    wanted = dict(request.against) if isinstance(request.against, Mapping) else {}
+
+    def fits(other: _Scored) -> bool:
+        if other.arm.test != one.arm.test or other is one:
+            return False
+        theirs = dict(other.arm.row)
+        if not wanted:
+            shared = own.keys() & theirs.keys()
+            return other.arm.stage == request.against and all(own[key] == theirs[key] for key in shared)
+        if other.arm.stage != one.arm.stage or own.keys() != theirs.keys():
+            return False
+        return all(theirs[key] == wanted.get(key, wanted.get(short(key), own[key])) for key in theirs)
+
+    found = [other for other in others if fits(other)]
+    return found[0] if len(found) == 1 and one.arm.stage != request.against else None
+
+
+def _row(one: _Scored, against: _Scored | None, columns: list[_Column], request: RankRequest, results: Results) -> Row:
+    arm = one.arm
+    everyone = [(scored, slot) for slot, heads in one.slots.values() for scored in heads.values()]
+    select = [results.result(work) or {} for work in arm.selects]
+    values = [found["values"][found["chosen"]] for found in select if found.get("chosen") is not None]
+    values = [value for value in values if value is not None]
+    chosen = Counter(
+        ", ".join(f"{short(place)}={label}" for place, label in slot.configuration)
+        for slot in {slot.fold: slot for slot in arm.slots if slot.works}.values()
+    )
+    return Row(
+        rank=None,
+        test=arm.test,
+        stage=arm.stage,
+        labels=arm.row,
+        configurations=arm.configurations,
+        chosen=tuple(sorted((name, count) for name, count in chosen.items() if name)),
+        selection=math.fsum(values) / len(values) if values else None,
+        planned=len(arm.slots),
+        done=len(one.slots),
+        works=tuple(sorted({work for slot, _ in one.slots.values() for work in slot.works})),
+        cells={column.name: _cell(one, against, column, request) for column in columns},
+        against=None if against is None else _name(against.arm),
+        people=len({person for scored, _ in everyone for person in scored.people}),
+        images=len(
+            {
+                (results.graph.nodes[slot.works[0]].hashed["views"]["rows"], place)
+                for scored, slot in everyone
+                for place in range(len(scored.people))
+            }
+        ),
+        states=tuple(sorted(Counter(s.absent.state for s in arm.slots if s.absent is not None).items())),
+    )
+
+
+def _cell(one: _Scored, against: _Scored | None, column: _Column, request: RankRequest) -> Cell:
+    values = _values(one, column)
+    summary = summarise([values[works] for works in sorted(values)])
+    if against is None:
+        return Cell(summary)
+    theirs = _values(against, column)
+    pairs: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Scored, Scored]] = {}
+    for place in sorted(one.slots.keys() & against.slots.keys()):
+        (slot, heads), (other, other_heads) = one.slots[place], against.slots[place]
+        if column.head in heads and column.head in other_heads:
+            pairs[slot.works, other.works] = (heads[column.head], other_heads[column.head])
+    difference = summarise([values[a] - theirs[b] for a, b in pairs])
+    if difference is not None:
+        ends = interval(tuple(pairs.values()), column.metric, request.resamples, request.seed)
+        difference = evolve(difference, low=ends[0], high=ends[1]) if ends else difference
+    return Cell(summary, difference)
+
+
+def _values(one: _Scored, column: _Column) -> dict[tuple[str, ...], float]:
+    """Compute a metric once for each distinct training."""
+    found: dict[tuple[str, ...], float] = {}
+    for slot, heads in one.slots.values():
+        scored = heads.get(column.head)
+        if scored is not None and slot.works not in found:
+            found[slot.works] = float(column.metric.compute(scored.targets, scored.predictions))
+    return found
+
+
+def _ranked(rows: list[Row], columns: list[_Column], request: RankRequest) -> tuple[Row, ...]:
+    """Order the rows of each test, best first; equal values by digest, rows without a finite value last."""
+    tests = list(dict.fromkeys(row.test for row in rows))
+    found: list[Row] = []
+    for test in tests:
+        members = [row for row in rows if row.test == test]
+        column = _deciding(members, columns, request)
+
+        def order(row: Row, column: _Column | None = column) -> tuple[bool, float, str]:
+            mean = _rankable(row, column)
+            if column is None or mean is None:
+                return (True, 0.0, _digest(row))
+            return (False, -mean if column.metric.direction == "max" else mean, _digest(row))
+
+        for place, row in enumerate(sorted(members, key=order), start=1):
+            found.append(evolve(row, rank=None if _rankable(row, column) is None else place))
+    return tuple(found)
+
+
+def _deciding(rows: list[Row], columns: list[_Column], request: RankRequest) -> _Column | None:
+    """Give the column that a test is ranked by: the selecting metric where it is shown, else the first."""
+    shown = [column for column in columns if any(row.cells[column.name].value for row in rows)]
+    if request.select is not None:
+        name, head = metric_name(request.select["metric"]), request.select.get("head")
+        for column in shown:
+            if column.name.split("/")[-1] == name and head in (None, column.head):
+                return column
+    return shown[0] if shown else None
+
+
+def _rankable(row: Row, column: _Column | None) -> float | None:
+    if column is None or dict(row.states).get("diverged"):
+        return None
+    value = row.cells[column.name].value
+    return None if value is None else value.mean
+
+
+def _digest(row: Row) -> str:
+    return hashlib.sha256("\n".join([*row.works, row.stage, repr(row.labels)]).encode()).hexdigest()
+
+
+def _environments(rows: list[Row], results: Results) -> dict[str, tuple[str, ...]]:
+    """Give what differs between the environments of the fits and predictions behind the table."""
+    found: dict[str, set[str]] = {}
+    for work in sorted({work for row in rows for work in row.works}):
+        for member in (work, *results.graph.nodes[work].parents):
+            for name, value in results.environment(member).items():
+                found.setdefault(name, set()).add(str(value))
+    return {name: tuple(sorted(values)) for name, values in sorted(found.items()) if len(values) > 1}
+
+
+def _notes(rows: list[Row], request: RankRequest) -> Iterable[str]:
+    summaries: list[Any] = [cell for row in rows for cell in row.cells.values()]
+    if any(cell.value is not None and cell.value.sd is not None for cell in summaries):
+        yield SPREAD
+    if any(cell.value is not None and cell.value.n < row.done for row in rows for cell in row.cells.values()):
+        yield REPEATED
+    if any(_has_interval(cell.difference) for cell in summaries):
+        yield PERCENTILE.format(request.resamples)
+    if request.against is not None:
+        for row in rows:
+            if row.against is None and row.done and row.stage != request.against and not _is_reference(row, request):
+                yield UNPAIRED.format(row.name)
+
+
+def _has_interval(summary: Summary | None) -> bool:
+    return summary is not None and summary.low is not None
+
+
+def _is_reference(row: Row, request: RankRequest) -> bool:
+    wanted = dict(request.against) if isinstance(request.against, Mapping) else {}
+    own = {**{short(key): value for key, value in row.labels}, **dict(row.labels)}
+    return bool(wanted) and all(own.get(key) == value for key, value in wanted.items())
+
+
+def _name(arm: Arm) -> str:
+    return " ".join([arm.stage, *(label for _, label in arm.row)])

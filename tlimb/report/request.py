@@ -1,0 +1,79 @@
+"""What a ranking is asked for, apart from the plan's graph: metrics, what steers, what is compared with what."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from attrs import frozen
+
+Values = np.ndarray[Any, Any]
+
+
+class MetricLike(Protocol):
+    """What a ranking needs of a metric component."""
+
+    kind: str
+    direction: str
+
+    def compute(self, targets: Values, predictions: Values) -> float:
+        """Give the value of all predictions at once; NaN where it is undefined."""
+        ...
+
+
+@frozen
+class RankRequest:
+    """The part of a study that decides what its table shows.
+
+    Attributes:
+        study: name of the study.
+        metrics: resolved metric components (`class`, `revision`, `options`) in the order of the columns. Each is
+            applied to every head of its kind.
+        against: stage whose rows differences are taken against, or compare place -> label; None for none.
+        select: the metric that steers (`metric` component, `head`, `role`); rows are ranked by it where it is
+            among `metrics`, else by the first metric. None ranks by the first metric.
+        resamples: bootstrap samples for the interval of a difference; 0 for none.
+        seed: seed of the bootstrap.
+    """
+
+    study: str
+    metrics: tuple[Mapping[str, Any], ...]
+    against: str | Mapping[str, str] | None = None
+    select: Mapping[str, Any] | None = None
+    resamples: int = 0
+    seed: int = 0
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RankRequest":
+        """Read it from a plan's summary: the keys study, metrics, against, select, resamples, seed."""
+        return cls(
+            study=value["study"],
+            metrics=tuple(value["metrics"]),
+            against=value.get("against"),
+            select=value.get("select"),
+            resamples=int(value.get("resamples", 0)),
+            seed=int(value.get("seed", 0)),
+        )
+
+
+Load = Callable[[Mapping[str, Any]], MetricLike]
+"""Makes a metric from its resolved component; the caller decides which code it allows."""
+
+
+def load_builtin(component: Mapping[str, Any]) -> MetricLike:
+    """Make one of tlimb's own metrics.
+
+    Raises:
+        ValueError: the class path is not one of tlimb's own; a user's metric needs a `Load` that allows it.
+    """
+    path = str(component["class"])
+    if not path.startswith("tlimb.components.metrics."):
+        raise ValueError(f"{path} is no metric of tlimb's own; allow its package")
+    module, _, name = path.rpartition(".")
+    made: MetricLike = getattr(import_module(module), name)(**component.get("options", {}))
+    return made
+
+
+def metric_name(component: Mapping[str, Any]) -> str:
+    """Give the column name of a metric: the name of its file."""
+    return str(component["class"]).split(".")[-2]

@@ -1,0 +1,121 @@
+"""A ranking as data; `text` writes it down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from tlimb.report.results import Absent
+from tlimb.report.statistics import Summary
+
+
+@frozen
+class Cell:
+    """One metric of one row.
+
+    Attributes:
+        value: over distinct trainings; None when there is none or one of them is not finite.
+        difference: to the row it is compared with, paired by repetition and fold; None without one.
+    """
+
+    value: Summary | None
+    difference: Summary | None = None
+
+
+@frozen
+class Row:
+    """One row of the final table: a tested stage under one assignment of what is compared.
+
+    Attributes:
+        rank: place in its test, from 1; None for a row that cannot be ranked.
+        test: name of the test.
+        stage: name of the tested stage.
+        labels: what is compared, (place in the spec, label).
+        configurations: how many were searched.
+        chosen: label of the chosen configuration -> number of folds that chose it.
+        selection: mean validation value by which it was chosen; None without a selection.
+        planned: repetitions times folds.
+        done: how many of them have a value.
+        works: predict nodes that the values come from.
+        cells: column -> metric.
+        against: stage of the row that differences are taken against; None without one.
+        people: distinct participants tested.
+        images: distinct images tested.
+        states: why runs are absent, state -> number.
+    """
+
+    rank: int | None
+    test: str
+    stage: str
+    labels: tuple[tuple[str, str], ...]
+    configurations: int
+    chosen: tuple[tuple[str, int], ...]
+    selection: float | None
+    planned: int
+    done: int
+    works: tuple[str, ...]
+    cells: Mapping[str, Cell]
+    against: str | None
+    people: int
+    images: int
+    states: tuple[tuple[str, int], ...]
+
+    @property
+    def name(self) -> str:
+        """Give stage and labels as one short text."""
+        return " ".join([self.stage, *(label for _, label in self.labels)])
+
+
+@frozen
+class Missing:
+    """A run that should have a value and has none."""
+
+    test: str
+    row: str
+    replicate: int
+    fold: str
+    absent: Absent
+
+
+@frozen
+class Table:
+    """A study's ranking.
+
+    Attributes:
+        study: name of the study.
+        columns: metrics in order, `metric` or `head/metric`, with their direction (`max` or `min`).
+        rows: best first within each test.
+        missing: runs without a value.
+        planned: runs that the table needs.
+        done: runs that have a value.
+        environments: what differs between the environments of the runs: name -> values found.
+        notes: what a reader must know, one sentence each.
+    """
+
+    study: str
+    columns: Mapping[str, str]
+    rows: tuple[Row, ...]
+    missing: tuple[Missing, ...]
+    planned: int
+    done: int
+    environments: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Say whether some run may still get a value: pending, failed or skipped, but not diverged."""
+        return any(one.absent.state != "diverged" for one in self.missing)
+
+
+def short(place: str) -> str:
+    """Give the last part of a place in the spec, as people call it."""
+    return place.rstrip("/").split("/")[-1]
+
+
+def plain(value: Any) -> Any:
+    """Turn attrs values into JSON values, tuples into lists."""
+    if isinstance(value, tuple | list):
+        return [plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    return value
