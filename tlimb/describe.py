@@ -1,7 +1,7 @@
 """What a component's signature and docstring say, as JSON Schema: standard library only.
 
-Keyword-only parameters are what YAML may set. Their types become schemas, their defaults defaults, the `Args:`
-of the class docstring their documentation. A type may carry more, as in
+Keyword-only parameters are what YAML may set. Their types become schemas, the `Args:` of the class docstring
+their documentation. A type may carry more, as in
 `Annotated[float, {"minimum": 0, "unit": "mm"}]`; `unit` is taken out, all else are JSON Schema keywords.
 Parameters called `preprocess` and `augment` hold lists of components of these kinds.
 """

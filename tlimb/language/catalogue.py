@@ -134,7 +134,7 @@ class Catalogue:
             yield self.listings[kind][name]
 
     def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "Catalogue":
-        """Give a catalogue with more components, written as in the catalogue file (kind -> name -> listing)."""
+        """Give a catalogue with more components, written as in the file: kind -> name -> listing."""
         read = _read(extra)
         merged = {
             kind: {**self.listings.get(kind, {}), **read.get(kind, {})} for kind in {**self.listings, **read}

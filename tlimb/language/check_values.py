@@ -1,0 +1,230 @@
+"""Check scalars and lists: types, words, ranges, and values that a person retyped."""
+
+import re
+from typing import Any
+
+from tlimb.language.scalars import is_number_text, looks_retyped
+from tlimb.language.shapes import Shape
+from tlimb.language.tree import Scalar, Tree
+from tlimb.language.walk import Walk, clip, closest, listed
+
+_WORDS = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text"}
+
+
+def check_scalar(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Check a scalar that is not null and stands where no component does."""
+    value = tree.value
+    if shape.none and value == "none":
+        return
+    if shape.anything:
+        _warn_retyped(walk, tree, shape)
+    elif shape.share:
+        _check_share(walk, tree, shape)
+    elif not any(_is(value, name) for name in shape.types):
+        wrong_type(walk, tree, shape)
+    elif shape.enum and not any(_same(value, allowed) for allowed in shape.enum):
+        _unknown_value(walk, tree, shape)
+    elif isinstance(value, str):
+        pattern = shape.limits.get("pattern")
+        if pattern is not None and re.search(pattern, value) is None:
+            help_ = (f"for example `{shape.examples[0]}`",) if shape.examples else (f"it must match {pattern}",)
+            walk.report("bad-format", f"`{clip(value)}` is not a valid `{shape.title}`", tree, help=help_)
+        else:
+            _warn_retyped(walk, tree, shape)
+    elif not isinstance(value, bool) and isinstance(value, int | float):
+        _check_limits(walk, tree, shape, value)
+
+
+def check_null(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Report that a value is missing, unless nothing may be written."""
+    if shape.null:
+        return
+    help_ = ("write `none` if nothing is meant",) if shape.none else (f"write {expected(shape)}, or delete the key",)
+    walk.report("null-value", f"the value of `{shape.title}` is missing", tree, on_key=tree.empty, help=help_)
+
+
+def check_sequence(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Check a list and its items."""
+    if shape.anything:
+        for item in tree.items:
+            walk.inside(item, shape)
+        return
+    if shape.items is None:
+        _list_as_value(walk, tree, shape)
+        return
+    least, most = shape.sizes.get("minItems", 0), shape.sizes.get("maxItems")
+    number = len(tree.items)
+    if number < least or (most is not None and number > most):
+        wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+        walk.report("list-length", f"`{shape.title}` is a list of {wanted}; this has {number}", tree)
+    for item in tree.items:
+        walk.inside(item, shape.items)
+
+
+def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Report a value of the wrong kind, with what was probably meant."""
+    help_: tuple[str, ...] = ()
+    value = tree.value
+    numeric = {"integer", "number"} & set(shape.types)
+    if tree.kind == "scalar" and isinstance(value, str):
+        if tree.quoted and numeric and is_number_text(value):
+            help_ = (f"the quotes make it a text; write {value} without them",)
+        elif tree.quoted and "boolean" in shape.types and value.lower() in ("true", "false"):
+            help_ = (f"the quotes make it a text; write {value.lower()} without them",)
+        elif "boolean" in shape.types and value.lower() in _BOOLEANS:
+            help_ = (f"write {_BOOLEANS[value.lower()]}",)
+        elif numeric and value.endswith("%") and is_number_text(value[:-1]):
+            help_ = (f"write {float(value[:-1]) / 100:g}",)
+        elif numeric and is_number_text(value.replace("_", "").replace(",", "")):
+            help_ = (f"write {value.replace('_', '').replace(',', '')}",)
+        elif numeric and value == "none":
+            help_ = ("`none` is not allowed here; delete the key to use the default",)
+    elif tree.kind == "scalar" and "string" in shape.types:
+        help_ = (f'quotes make it a text: "{tree.raw}"',)
+    walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+_BOOLEANS = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}
+
+
+def expected(shape: Shape) -> str:
+    """Say in words what may stand at a place."""
+    parts: list[str] = []
+    if shape.share:
+        parts.append("a count, a share between 0 and 1, `rest`")
+    elif shape.enum:
+        parts += [f"`{_written(value)}`" for value in shape.enum]
+    else:
+        parts += [_WORDS[name] for name in shape.types if name != "integer" or "number" not in shape.types]
+    if shape.kind:
+        article = "an" if shape.kind[0] in "aeiou" else "a"
+        parts.append(f"the name of {article} {shape.kind}, or a mapping of its name to its options")
+    if shape.none:
+        parts.append("`none`")
+    if shape.items is not None and not shape.kind:
+        parts.append("a list")
+    if shape.keys is not None:
+        parts.append(f"a mapping with the keys {clip(', '.join(shape.keys), 100)}")
+    elif shape.values is not None:
+        parts.append("a mapping")
+    return listed(parts) if parts else "nothing"
+
+
+def found(tree: Tree) -> str:
+    """Say in words what stands at a place."""
+    if tree.kind == "mapping":
+        return "a mapping"
+    if tree.kind == "sequence":
+        return f"a list of {len(tree.items)}"
+    if isinstance(tree.value, str):
+        return f"the text `{clip(tree.value)}`"
+    if isinstance(tree.value, bool):
+        return f"`{_written(tree.value)}`"
+    return "nothing" if tree.value is None else f"the number {clip(tree.raw)}"
+
+
+def _list_as_value(walk: Walk, tree: Tree, shape: Shape) -> None:
+    help_: tuple[str, ...] = ()
+    written = f"[{', '.join(_inline(item) for item in tree.items)}]"
+    if "choice" in shape.nodes and tree.items:
+        title = clip(shape.title, 30)
+        help_ = (
+            f"to try all and keep the best one on validation:   {title}: {{choice: {clip(written, 100)}}}",
+            f"to show all as rows of the final table:           {title}: {{compare: {clip(written, 100)}}}",
+        )
+    elif len(tree.items) == 1:
+        help_ = (f"write {clip(_inline(tree.items[0]), 100)} without the brackets",)
+    walk.report("list-as-value", f"`{shape.title}` is {_one(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _one(shape: Shape) -> str:
+    if shape.kind:
+        return f"one {shape.kind}"
+    if shape.keys is not None or shape.values is not None:
+        return "one mapping"
+    if set(shape.types) & {"number", "integer"}:
+        return "one number"
+    return "one value" if shape.enum or shape.types != ("string",) else "one text"
+
+
+def _inline(tree: Tree) -> str:
+    if tree.kind == "mapping":
+        return "{" + ", ".join(f"{entry.key}: {_inline(entry.value)}" for entry in tree.entries) + "}"
+    if tree.kind == "sequence":
+        return "[" + ", ".join(_inline(item) for item in tree.items) + "]"
+    return f'"{tree.raw}"' if tree.quoted else tree.raw
+
+
+def _check_share(walk: Walk, tree: Tree, shape: Shape) -> None:
+    value = tree.value
+    if value == "rest":
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        wrong_type(walk, tree, shape)
+    elif value == 1:
+        help_ = ("write `rest` for all that is left, or a share such as 0.9",)
+        walk.report("share-ambiguous", f"`{tree.raw}`: all of them, or one participant?", tree, help=help_)
+    elif value <= 0 or (value > 1 and value != int(value)):
+        help_ = ("a count is a whole number from 2, a share lies between 0 and 1",)
+        walk.report("share-ambiguous", f"`{clip(tree.raw)}` is neither a count nor a share", tree, help=help_)
+
+
+def _check_limits(walk: Walk, tree: Tree, shape: Shape, value: float) -> None:
+    broken = [
+        text.format(limit)
+        for name, (test, text) in _LIMITS.items()
+        if (limit := shape.limits.get(name)) is not None and not test(value, limit)
+    ]
+    if broken:
+        walk.report("out-of-range", f"`{shape.title}` must be {' and '.join(broken)}; this is {clip(tree.raw)}", tree)
+
+
+_LIMITS: dict[str, tuple[Any, str]] = {
+    "minimum": (lambda value, limit: value >= limit, "{} or more"),
+    "exclusiveMinimum": (lambda value, limit: value > limit, "more than {}"),
+    "maximum": (lambda value, limit: value <= limit, "{} or less"),
+    "exclusiveMaximum": (lambda value, limit: value < limit, "less than {}"),
+    "multipleOf": (lambda value, limit: value % limit == 0, "a multiple of {}"),
+}
+
+
+def _unknown_value(walk: Walk, tree: Tree, shape: Shape) -> None:
+    if shape.title == "tlimb":
+        help_: tuple[str, ...] = ("this tlimb reads version 1; `tlimb upgrade` rewrites older specs",)
+        walk.report("version", f"there is no version {clip(tree.raw)} of the language", tree, help=help_)
+        return
+    words = [_written(value) for value in shape.enum] + (["none"] if shape.none else [])
+    text = tree.raw if isinstance(tree.value, str) else _written(tree.value)
+    meant = closest(text, words) or next((word for word in words if text and text in word), None)
+    help_ = (f"did you mean `{meant}`?",) if meant else ()
+    help_ = (*help_, f"allowed here: {', '.join(words)}")
+    walk.report("unknown-value", f"`{clip(text)}` is not a `{shape.title}`", tree, help=help_)
+
+
+def _warn_retyped(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Warn of plain words that older YAML parsers change, and of numbers that lose their leading zeros."""
+    if tree.quoted:
+        return
+    if isinstance(tree.value, str):
+        other = looks_retyped(tree.value)
+        if other is not None:
+            message = f"`{clip(tree.value)}` is a text here; older YAML programs read it as {other}"
+            walk.warn("retyped", message, tree, help=(f'write "{clip(tree.value)}"',))
+
+
+def _is(value: Scalar, name: str) -> bool:
+    if isinstance(value, bool):
+        return name == "boolean"
+    if isinstance(value, int):
+        return name in ("integer", "number")
+    if isinstance(value, float):
+        return name == "number" or (name == "integer" and value.is_integer())
+    return isinstance(value, str) and name == "string"
+
+
+def _same(value: Scalar, allowed: Any) -> bool:
+    return value == allowed and isinstance(value, bool) == isinstance(allowed, bool)
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
