@@ -1,0 +1,38 @@
+"""What a well-formed study must still mean: the checks that need the spec alone.
+
+Each module holds rules of one theme; a function marked with `rule` is found by its mark, so that a new rule is a
+new function and nothing else. Rules run on studies whose shape is right.
+"""
+
+import importlib
+import pkgutil
+
+from tlimb.language.catalogue import Catalogue
+from tlimb.language.model import Study
+from tlimb.language.rules.common import Facts, Rule
+from tlimb.language.source import Source
+from tlimb.problems import Problem
+
+
+def _discover() -> tuple[Rule, ...]:
+    found: list[Rule] = []
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        content = vars(importlib.import_module(f"{__name__}.{module}"))
+        found += [value for value in content.values() if getattr(value, "is_rule", False)]
+    return tuple(found)
+
+
+RULES: tuple[Rule, ...] = _discover()
+"""All rules, by module and in the order of their files."""
+
+
+def check(study: Study, source: Source, catalogue: Catalogue) -> list[Problem]:
+    """Give what is wrong with the meaning of a study, by position and each mistake once.
+
+    Args:
+        study: the lowered study.
+        source: what it was lowered from; gives the places.
+        catalogue: the components there are.
+    """
+    facts = Facts(study, source, catalogue)
+    return source.resolve(problem for each in RULES for problem in each(facts))
