@@ -1,1 +1,7 @@
-"""The content-addressed store: a folder in which finished work appears by one rename and is never changed."""
+"""The content-addressed store of finished work; standard library and attrs only."""
+
+from tlimb.store.objects import Published, seal
+from tlimb.store.states import State
+from tlimb.store.store import Store
+
+__all__ = ["Published", "State", "Store", "seal"]

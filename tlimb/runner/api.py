@@ -1,0 +1,124 @@
+"""What a caller gives to the runner and what it gets back; imports no torch."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from tlimb.problems import ExitCode
+
+Event = dict[str, Any]
+"""A JSON object with at least `event`; see docs of `tlimb.runner.schedule`."""
+
+
+@frozen
+class Places:
+    """Where things lie on this machine; none of it is part of a digest.
+
+    Attributes:
+        store: folder of the store.
+        private: folder with views, tracebacks and logs that may name people or files.
+        roots: absolute folder by root name; images of a view are relative to these.
+        allow: module prefixes of user code that may be imported.
+        code: folders with user code, searched after everything installed.
+        weights: weights files by their sha256.
+    """
+
+    store: Path = field(converter=Path)
+    private: Path = field(converter=Path)
+    roots: Mapping[str, Path] = field(
+        factory=dict, converter=lambda roots: {name: Path(path) for name, path in roots.items()}
+    )
+    allow: tuple[str, ...] = field(default=(), converter=tuple)
+    code: tuple[Path, ...] = field(default=(), converter=lambda paths: tuple(Path(path) for path in paths))
+    weights: Mapping[str, Path] = field(
+        factory=dict, converter=lambda files: {key: Path(path) for key, path in files.items()}
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what `from_json` reads."""
+        return {
+            "store": str(self.store),
+            "private": str(self.private),
+            "roots": {name: str(path) for name, path in self.roots.items()},
+            "allow": list(self.allow),
+            "code": [str(path) for path in self.code],
+            "weights": {key: str(path) for key, path in self.weights.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Places":
+        """Read what `to_json` gave."""
+        return cls(**value)
+
+
+@frozen
+class Options:
+    """How to run; nothing here changes a bit of a result.
+
+    Attributes:
+        deadline: time (seconds since the epoch) before which the run must have stopped itself; None for none.
+        checkpoint_every_s: longest time between two resume points, seconds.
+        checkpoint_every_steps: also after so many optimizer steps; None for by time only.
+        smoke: stop every fit after two batches; for a store of its own, since results are marked and useless.
+        loader_workers: processes that prepare batches.
+        memory_bytes: volumes of one view that need more than this are mapped from the cache, not loaded.
+        progress: called with an event every now and then.
+        after_batch: called with the number of batches done after each one; tests interrupt runs in it.
+    """
+
+    deadline: float | None = None
+    checkpoint_every_s: float = 600.0
+    checkpoint_every_steps: int | None = None
+    smoke: bool = False
+    loader_workers: int = 0
+    memory_bytes: int = 4 << 30
+    progress: Callable[[Event], None] | None = None
+    after_batch: Callable[[int], None] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what `from_json` reads; the two callables are not passed on."""
+        names = ("deadline", "checkpoint_every_s", "checkpoint_every_steps", "smoke", "loader_workers")
+        return {**{name: getattr(self, name) for name in names}, "memory_bytes": self.memory_bytes}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], **more: Any) -> "Options":
+        """Read what `to_json` gave; callables may be added."""
+        return cls(**value, **more)
+
+
+@frozen
+class Outcome:
+    """How one manifest ended.
+
+    Attributes:
+        work: the manifest's work.
+        code: exit code of the run; 128 + n after signal n.
+        reason: why it did not end well, without any file name or id; empty when it did.
+        reused: the result had been there already.
+        facts: what the record says of this attempt.
+    """
+
+    work: str
+    code: int = ExitCode.DONE
+    reason: str = ""
+    reused: bool = False
+    facts: Mapping[str, Any] = Factory(dict)
+
+
+class YieldError(Exception):
+    """The run stopped itself at the deadline or when asked to; a resume point was written.
+
+    Attributes:
+        code: exit code, 75 for the deadline, 128 + n for a signal.
+    """
+
+    def __init__(self, code: int = ExitCode.YIELDED) -> None:
+        """Keep the exit code."""
+        self.code = code
+        super().__init__("the run stopped itself; a resume point was written")
+
+
+class DivergedError(Exception):
+    """A loss, weight or metric is not finite."""

@@ -1,0 +1,100 @@
+"""What a finished training leaves in its object."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlimb.manifest import canonical
+from tlimb.runner.api import DivergedError
+from tlimb.runner.inference import save_predictions
+from tlimb.runner.job import Result
+from tlimb.runner.networks import finite, head_tensors, save_tensors
+from tlimb.runner.training import plain_number
+from tlimb.store import disk
+
+if TYPE_CHECKING:
+    from tlimb.runner.fit import Fit
+
+
+def write_fit(run: "Fit", staged: Path) -> Result:
+    """Write weights, validation predictions, history and passport of a training that has ended.
+
+    Raises:
+        DivergedError: weights, predictions or every monitored value are not finite.
+    """
+    module, network = run.module, run.recipe.network
+    if run.recipe.keep_best and module.best_weights:
+        module.load_state_dict(module.best_weights)
+    if not finite(module.state_dict()):
+        raise DivergedError("weights are not finite at the end")
+    if run.recipe.validation:
+        if module.ledger.best is None:
+            raise DivergedError("the monitored value was not finite after any epoch")
+        for role, found in module.validate_all().predictions.items():
+            if not all(bool(math.isfinite(values.sum())) for values in found.values()):
+                raise DivergedError("predictions are not finite at the end")
+            path = staged / f"predictions-{role}.val.safetensors"
+            save_predictions(path, found, run.recipe.validation[role].rows)
+    save_tensors(staged / "encoder.safetensors", network.encoder.network.state_dict())
+    save_tensors(staged / "heads.safetensors", head_tensors(network))
+    _json(staged / "history.json", module.ledger.history)
+    _json(staged / "passport.json", passport(run))
+    return _result(run, "done")
+
+
+def write_diverged(run: "Fit", staged: Path, reason: str) -> Result:
+    """Write the history of a training that has diverged, and why it counts as that."""
+    run.job.facts["diverged"] = reason
+    for path in staged.iterdir():
+        path.unlink()
+    _json(staged / "history.json", run.module.ledger.history)
+    return {**_result(run, "diverged"), "reason": reason}
+
+
+def passport(run: "Fit") -> dict[str, Any]:
+    """Give what anybody needs to use the weights rightly, and whom they have seen."""
+    hashed = run.hashed
+    seen = {row.person for parts in run.rows.values() for rows in parts.values() for row in rows}
+    inherited = run.parent_passport() or {}
+    return {
+        "tlimb": 1,
+        "work": run.job.manifest.work,
+        "data": hashed["data"],
+        "preprocessing": dict(run.data.recipe()),
+        "architecture": hashed["architecture"],
+        "inputs": {"channels": run.inputs.channels, "shape": list(run.inputs.shape)},
+        "heads": hashed["heads"],
+        "trainer": {key: hashed["trainer"].get(key) for key in ("batch_size", "precision", "threads", "device")},
+        "views": hashed["views"],
+        "licence": None,
+        "people": len(seen),
+        "seen": sorted(seen | set(inherited.get("seen", ()))),
+        "counts": run.counts,
+    }
+
+
+def _result(run: "Fit", status: str) -> Result:
+    ledger = run.module.ledger
+    last: Mapping[str, Any] = ledger.history[-1] if ledger.history else {}
+    return {
+        "tlimb": 1,
+        "kind": "fit",
+        "work": run.job.manifest.work,
+        "status": status,
+        "environment": run.environment,
+        "counts": run.counts,
+        "transfer": None if run.loaded is None else dict(run.loaded.report),
+        "heads_kept": run.kept_heads,
+        "epochs": len(ledger.history),
+        "batches": ledger.index,
+        "best_epoch": ledger.best_epoch or len(ledger.history),
+        "best_value": None if ledger.best is None else plain_number(ledger.best),
+        "stopped_early": ledger.stopped,
+        "losses": {"train": last.get("train"), "val": last.get("val")},
+        **({"smoke": True} if run.job.options.smoke else {}),
+    }
+
+
+def _json(path: Path, value: Any) -> None:
+    disk.write(path, (canonical(value) + "\n").encode())

@@ -1,0 +1,162 @@
+"""Which samples make up which batch: a pure function of the seed and the batch's number.
+
+Batches of a run are numbered from 0 without regard to epochs or restarts. A loader is asked for a range of
+numbers that is fixed before training starts; no hook, no epoch counter and no worker takes part in the order.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from attrs import define, field, frozen
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tlimb.components.contracts import Batch, DataModule
+from tlimb.runner.seeds import augmentation, permutation
+from tlimb.runner.volumes import Volumes
+
+
+@frozen
+class Position:
+    """Where one batch stands.
+
+    Attributes:
+        index: number of the batch in the run.
+        epoch: epoch of the first role, from 0.
+        step: optimizer steps done before this batch.
+        group: batches whose gradients make up the step that this batch belongs to.
+        closes: the optimizer steps after this batch.
+        ends_epoch: the epoch, or the run, ends after this batch.
+    """
+
+    index: int
+    epoch: int
+    step: int
+    group: int
+    closes: bool
+    ends_epoch: bool
+
+
+@frozen
+class Course:
+    """How many batches and steps a run has.
+
+    Attributes:
+        rows: samples of the first role.
+        batch_size: samples per batch.
+        accumulate: batches per optimizer step; the last step of an epoch has what is left.
+        epochs: passes over the first role, or None.
+        steps: optimizer steps, when there are no epochs; the passes go on until they are done.
+        limit: stop after so many batches; None for no limit.
+    """
+
+    rows: int
+    batch_size: int
+    accumulate: int
+    epochs: int | None
+    steps: int | None
+    limit: int | None = None
+
+    @property
+    def per_epoch(self) -> int:
+        """Give the batches of an epoch, the short last one included."""
+        return -(-self.rows // self.batch_size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Give the optimizer steps of an epoch."""
+        return -(-self.per_epoch // self.accumulate)
+
+    @property
+    def total_steps(self) -> int:
+        """Give the optimizer steps of the run."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch
+
+    @property
+    def total_epochs(self) -> int:
+        """Give the epochs of the run, a started one included."""
+        return -(-self.total_steps // self.steps_per_epoch)
+
+    @property
+    def batches(self) -> int:
+        """Give the batches of the run."""
+        whole, rest = divmod(self.total_steps, self.steps_per_epoch)
+        count = whole * self.per_epoch + rest * self.accumulate
+        return count if self.limit is None else min(count, self.limit)
+
+    def at(self, index: int) -> Position:
+        """Give the position of a batch."""
+        epoch, within = divmod(index, self.per_epoch)
+        first = within - within % self.accumulate
+        group = min(self.accumulate, self.per_epoch - first)
+        last = index + 1 == self.batches
+        return Position(
+            index,
+            epoch,
+            epoch * self.steps_per_epoch + within // self.accumulate,
+            group,
+            closes=within + 1 == first + group or last,
+            ends_epoch=within + 1 == self.per_epoch or last,
+        )
+
+
+@frozen(eq=False)
+class Source:
+    """The training rows of one role.
+
+    Attributes:
+        volumes: their images.
+        targets: head -> (n,) targets.
+        valid: head -> (n,) bool.
+    """
+
+    volumes: Volumes
+    targets: Mapping[str, Tensor]
+    valid: Mapping[str, Tensor]
+    rows: int
+
+
+@define(eq=False)
+class Batches(Dataset[tuple[int, dict[str, Batch]]]):
+    """All batches of a run by number; each gives one batch of every role.
+
+    The first role says how long an epoch is; the others are walked through in permutations of their own.
+    """
+
+    sources: Mapping[str, Source]
+    data: DataModule
+    seed: int
+    batch_size: int
+    _orders: dict[tuple[str, int], Tensor] = field(factory=dict, init=False)
+
+    def __getitem__(self, index: int) -> tuple[int, dict[str, Batch]]:
+        """Give the number and, by role, the batch."""
+        return index, {role: self._batch(role, source, index) for role, source in self.sources.items()}
+
+    def _batch(self, role: str, source: Source, index: int) -> Batch:
+        epoch, within = divmod(index, -(-source.rows // self.batch_size))
+        first = within * self.batch_size
+        rows = self._order(role, epoch, source.rows)[first : first + self.batch_size]
+        inputs = self.data.augment(source.volumes.take(rows), augmentation(self.seed, role, epoch, rows))
+        return Batch(
+            inputs,
+            rows,
+            {head: values[rows] for head, values in source.targets.items()},
+            {head: values[rows] for head, values in source.valid.items()},
+        )
+
+    def _order(self, role: str, epoch: int, rows: int) -> Tensor:
+        if (role, epoch) not in self._orders:
+            self._orders = {key: order for key, order in self._orders.items() if key[0] != role}
+            self._orders[role, epoch] = permutation(self.seed, role, epoch, rows)
+        return self._orders[role, epoch]
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Move a batch."""
+    return Batch(
+        batch.inputs.to(device, non_blocking=True),
+        batch.rows.to(device, non_blocking=True),
+        {head: values.to(device, non_blocking=True) for head, values in batch.targets.items()},
+        {head: values.to(device, non_blocking=True) for head, values in batch.valid.items()},
+    )

@@ -1,0 +1,116 @@
+"""Execute one manifest in this process, from looking it up to publishing its result."""
+
+import errno
+import os
+import socket
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from tlimb.cohorts.view import private_folder
+from tlimb.manifest import Kind, Manifest
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner.api import DivergedError, Options, Outcome, Places, YieldError
+from tlimb.runner.fit import fit
+from tlimb.runner.job import Job, Result
+from tlimb.runner.nodes import predict, prepare, select
+from tlimb.store import Store, disk, seal
+
+KINDS: dict[Kind, Callable[[Job, Path], Result]] = {
+    Kind.PREPARE: prepare,
+    Kind.FIT: fit,
+    Kind.PREDICT: predict,
+    Kind.SELECT: select,
+}
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def execute(manifest: Manifest, place: Places, options: Options | None = None) -> Outcome:
+    """Execute one manifest, unless its result is in the store and intact.
+
+    Never raises for what goes wrong in the run: the outcome has the exit code and a reason that names no file and
+    nobody; the full traceback goes to a private file.
+    """
+    options = options or Options()
+    store = Store(place.store)
+    job = Job(manifest, store, place, options)
+    began = time.time()
+    code, reason, reused = int(ExitCode.INTERNAL), "", False
+    try:
+        found = store.result(manifest.work)
+        if found is None:
+            found = _compute(job)
+        else:
+            reused = True
+        code = int(ExitCode.DONE if found["status"] == "done" else ExitCode.DIVERGED)
+        reason = str(found.get("reason", "")) if code else ""
+    except YieldError as error:
+        code, reason = error.code, str(error)
+    except DivergedError as error:
+        code, reason = int(ExitCode.DIVERGED), str(error)
+    except TlimbError as error:
+        code, reason = int(error.exit_code), str(error)
+        _keep_traceback(job, error)
+    except Exception as error:  # noqa: BLE001
+        code, reason = _unexpected(error)
+        _keep_traceback(job, error)
+    if not reused:
+        _note(job, began, code, reason)
+    return Outcome(manifest.work, code, reason, reused, dict(job.facts))
+
+
+def _compute(job: Job) -> Result:
+    if job.manifest.kind not in KINDS:
+        problem = Problem("not-run", f"a node of kind {job.manifest.kind} is not executed by the runner")
+        raise TlimbError(problem, ExitCode.USAGE)
+    warnings.filterwarnings("ignore", module=r"lightning\..*|torch\..*")
+    with job.store.staging() as staged:
+        result = KINDS[job.manifest.kind](job, staged)
+        whole = seal(staged, result)
+        published = job.store.publish(job.manifest.work, staged)
+    job.facts["won"], job.facts["nondeterminism"] = published.won, published.nondeterminism
+    if whole["status"] == "done":
+        job.store.drop_states(job.manifest.work)
+    return whole
+
+
+def _unexpected(error: Exception) -> tuple[int, str]:
+    """Give exit code and public reason of an error that nobody foresaw; its own text may name files."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return int(ExitCode.CANNOT_WRITE), f"cannot write ({os.strerror(error.errno)})"
+    if isinstance(error, MemoryError):
+        return int(ExitCode.INTERNAL), "out of memory"
+    return int(ExitCode.INTERNAL), f"{type(error).__name__} in {where}; the traceback is in the private folder"
+
+
+def _keep_traceback(job: Job, error: BaseException) -> None:
+    text = "".join(traceback.format_exception(error))
+    try:
+        folder = private_folder(job.places.private / "tracebacks")
+        disk.write_atomically(folder / f"{job.manifest.work}.txt", text.encode(), 0o600)
+    except OSError:
+        return
+
+
+def _note(job: Job, began: float, code: int, reason: str) -> None:
+    """Add this attempt to the work's record, which is outside every equality promise."""
+    record = job.store.record(job.manifest.work)
+    attempt = {
+        "began": began,
+        "ended": time.time(),
+        "host": socket.gethostname(),
+        "code": code,
+        "reason": reason,
+        "decoded": job.counter.decoded,
+        "cached": job.counter.cached,
+        **job.facts,
+    }
+    record = {**record, "work": job.manifest.work, "attempts": [*record.get("attempts", []), attempt]}
+    try:
+        job.store.write_record(job.manifest.work, record)
+    except OSError:
+        return

@@ -1,0 +1,299 @@
+"""Train one run: from its manifest to the artefacts of its object."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from attrs import define, field
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Optimizer, Scenario, Scheduler
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner import checkpoints
+from tlimb.runner.api import DivergedError, YieldError
+from tlimb.runner.artefacts import write_diverged, write_fit
+from tlimb.runner.batches import Batches, Course, Position, Source
+from tlimb.runner.code import build
+from tlimb.runner.environment import choose_device, fingerprint, settle, tag
+from tlimb.runner.frozen import Freezer, count
+from tlimb.runner.job import Job, Result
+from tlimb.runner.networks import Loaded, build_network, facts_of, load_encoder, load_heads, load_tensors
+from tlimb.runner.training import Recipe, Training, seconds
+from tlimb.runner.validation import Monitored, ValidationPart
+from tlimb.runner.views import Row, read_view, target_tensors, targets
+from tlimb.runner.volumes import open_volumes, recipe_digest
+from tlimb.store import disk
+
+LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+OVERHEAD = 50.0
+"""A resume point is written at most every so many times the seconds it takes: two per cent of the time."""
+
+
+def fit(job: Job, staged: Path) -> Result:
+    """Train, and write every artefact of the run into a staging folder."""
+    run = Fit(job)
+    try:
+        run.train()
+        return write_fit(run, staged)
+    except DivergedError as error:
+        return write_diverged(run, staged, str(error))
+
+
+@define(eq=False)
+class Fit:
+    """One training: what its manifest names, built; then trained."""
+
+    job: Job
+    hashed: Mapping[str, Any] = field(init=False)
+    device: torch.device = field(init=False)
+    environment: dict[str, Any] = field(init=False)
+    rows: dict[str, dict[str, tuple[Row, ...]]] = field(init=False)
+    loaded: Loaded | None = field(default=None, init=False)
+    kept_heads: list[str] = field(factory=list, init=False)
+    counts: dict[str, int] = field(init=False)
+    inputs: Inputs = field(init=False)
+    sources: dict[str, Source] = field(init=False)
+    data: DataModule = field(init=False)
+    recipe: Recipe = field(init=False)
+    module: Training = field(init=False)
+    saved_at: float = field(factory=seconds, init=False)
+    saving_took: float = field(default=0.0, init=False)
+    saved_step: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.hashed = self.job.manifest.hashed
+        trainer = self.hashed["trainer"]
+        _refuse_unbuilt(self.hashed)
+        self.device = choose_device(trainer.get("device", "any"))
+        settle(self.device, trainer.get("threads", 1), trainer.get("deterministic"))
+        self.environment = fingerprint(self.device)
+        self.rows = {
+            role: {part: read_view(self.job.places, view) for part, view in parts.items() if view is not None}
+            for role, parts in self.hashed["views"].items()
+        }
+        self._assemble()
+
+    # Building
+
+    def _assemble(self) -> None:
+        hashed, places = self.hashed, self.job.places
+        trainer, seed = hashed["trainer"], hashed["seed"]
+        data = build(hashed["data"], DataModule, places)
+        facts = {head["name"]: facts_of(head) for head in hashed["heads"]}
+        sources: dict[str, Source] = {}
+        validation: dict[str, ValidationPart] = {}
+        for role, parts in self.rows.items():
+            for part, rows in parts.items():
+                volumes = self._volumes(rows, data)
+                tensors = {name: target_tensors(rows, fact) for name, fact in facts.items()}
+                if part == "train":
+                    known = {name: pair[0] for name, pair in tensors.items()}
+                    valid = {name: pair[1] for name, pair in tensors.items()}
+                    sources[role] = Source(volumes, known, valid, len(rows))
+                elif rows:
+                    exact = {name: targets(rows, fact) for name, fact in facts.items()}
+                    validation[role] = ValidationPart(role, volumes, len(rows), tensors, exact)
+        first = next(iter(sources.values()))
+        self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
+        network = build_network(hashed["architecture"], hashed["heads"], self.inputs, seed, places)
+        self._inherit(network)
+        freezer = Freezer(network.encoder, hashed.get("freeze") or {})
+        freezer.apply(0)
+        self.counts = count(network.encoder, network.heads)  # type: ignore[arg-type]
+        course = Course(
+            first.rows,
+            trainer["batch_size"],
+            trainer.get("accumulate", 1),
+            self._epochs(trainer.get("epochs")),
+            trainer.get("steps"),
+            2 if self.job.options.smoke else None,
+        )
+        optimizer = build(hashed["optimizer"], Optimizer, places).build(
+            [{"params": [*network.encoder.parameters(), *network.heads.parameters()]}]  # type: ignore[attr-defined]
+        )
+        scheduler = None
+        if hashed.get("scheduler") is not None:
+            scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
+        monitor, stopping = trainer.get("monitor") or {}, trainer.get("early_stopping") or {}
+        metric = monitor.get("metric", "loss")
+        self.recipe = Recipe(
+            network,
+            build(hashed["scenario"], Scenario, places),
+            self._auxiliaries(),
+            optimizer,
+            scheduler,
+            freezer,
+            course,
+            seed,
+            trainer["batch_size"],
+            trainer.get("precision", "fp32"),
+            trainer.get("gradient_clip"),
+            validation,
+            Monitored(
+                None if metric == "loss" else build(metric, Metric, places),
+                monitor.get("head"),
+                monitor.get("role"),
+                float(stopping.get("min_delta", 0.0)),
+            ),
+            trainer.get("keep", "last") == "best",
+            stopping.get("patience_epochs"),
+            self.loaded.tensors if self.loaded else {},
+        )
+        self.sources, self.data = sources, data
+
+    def _volumes(self, rows: tuple[Row, ...], data: DataModule) -> Any:
+        job = self.job
+        recipe = recipe_digest(data, self.hashed["data"])
+        return open_volumes(rows, data, recipe, job.store, job.places, job.counter, job.options.memory_bytes)
+
+    def _inherit(self, network: Any) -> None:
+        """Put the parent's encoder, and its heads where the spec keeps them, into the network."""
+        adapt = self.hashed.get("adapt") or {}
+        work = (self.hashed.get("parents") or {}).get("encoder")
+        foreign = (self.hashed.get("weights") or {}).get("encoder")
+        if work is not None:
+            folder = self.job.parent(work)
+            self.loaded = load_encoder(network.encoder, load_tensors(folder / "encoder.safetensors"), adapt)
+            if adapt.get("heads") == "keep":
+                names = [head["name"] for head in self.hashed["heads"]]
+                self.kept_heads = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
+        elif foreign is not None:
+            self.loaded = load_encoder(network.encoder, self._foreign(foreign["sha256"]), adapt)
+
+    def _foreign(self, sha256: str) -> dict[str, Tensor]:
+        path = self.job.places.weights.get(sha256, self.job.places.private / "weights" / sha256)
+        try:
+            found = disk.sha256(path)
+        except OSError as error:
+            problem = Problem("no-weights", f"the weights {sha256[:16]} are not on this machine")
+            raise TlimbError(problem, ExitCode.DATA) from error
+        if found != sha256:
+            raise TlimbError(Problem("changed-weights", f"the weights {sha256[:16]} were changed"), ExitCode.DATA)
+        return load_tensors(path)
+
+    def _auxiliaries(self) -> dict[str, Auxiliary]:
+        made: dict[str, Auxiliary] = {}
+        for component in self.hashed.get("auxiliary") or ():
+            auxiliary = build(component, Auxiliary, self.job.places)
+            if auxiliary.needs_parent and self.loaded is None:
+                problem = Problem("no-parent", f"{component['class']} needs a parent's weights")
+                raise TlimbError(problem, ExitCode.USAGE)
+            name = component["class"].rpartition(".")[0].rpartition(".")[2]
+            made[name if name not in made else f"{name}_{len(made)}"] = auxiliary
+        return made
+
+    def _epochs(self, wanted: Any) -> int | None:
+        if not isinstance(wanted, Mapping):
+            return wanted
+        works = self.hashed["parents"][wanted["median_best_epoch_of"]]
+        results = [self.job.parent_result(work) for work in works]
+        epochs = [result["best_epoch"] for result in results if result["status"] == "done"]
+        if not epochs:
+            raise DivergedError("every run that the number of epochs is taken from has diverged")
+        return max(1, int(median(epochs) + 0.5))
+
+    def parent_passport(self) -> dict[str, Any] | None:
+        """Give the passport of the parent whose encoder was taken; None without one."""
+        work = (self.hashed.get("parents") or {}).get("encoder")
+        if work is None:
+            return None
+        return dict(json.loads(disk.read(self.job.store.path(work) / "passport.json")))
+
+    # Training
+
+    def train(self) -> None:
+        """Train from the resume point, or from the start, to the end."""
+        module = self.module = Training(self.recipe, self._after)
+        state = self.job.store.load_state(self.job.manifest.work, tag(self.environment))
+        if state is not None:
+            module.resumed = checkpoints.load(state.data)
+            module.ledger.index = module.resumed["ledger"]["index"]
+            self.job.facts["resumed_at"] = module.ledger.index
+        batches = Batches(self.sources, self.data, self.recipe.seed, self.recipe.batch_size)
+        start = module.ledger.index
+        stopped = module.resumed is not None and module.resumed["ledger"]["stopped"]
+        todo = range(start, start if stopped else self.recipe.course.batches)
+        loader: DataLoader[Any] = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=todo,
+            num_workers=self.job.options.loader_workers,
+            generator=torch.Generator().manual_seed(0),
+        )
+        if len(todo):
+            with self.job.stop_signal():
+                self._trainer().fit(module, loader)
+        else:
+            module.to(self.device)
+            module.on_fit_start()
+        module.zero_grad(set_to_none=True)
+
+    def _trainer(self) -> pl.Trainer:
+        return pl.Trainer(
+            accelerator="gpu" if self.device.type == "cuda" else "cpu",
+            devices=1,
+            precision=LIGHTNING_PRECISION[self.recipe.precision],  # type: ignore[arg-type]
+            max_epochs=1,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            # Named, so that Lightning does not look for a scheduler and requeue jobs behind the engine's back.
+            plugins=[LightningEnvironment()],
+            default_root_dir=str(self.job.store.base / "tmp"),
+        )
+
+    def _after(self, module: Training, at: Position) -> None:
+        options, now = self.job.options, seconds()
+        self.job.progress(at.epoch + 1, self.recipe.course.total_epochs, at.index + 1, self.recipe.course.batches)
+        if at.closes:
+            every = max(options.checkpoint_every_s, OVERHEAD * self.saving_took)
+            steps = options.checkpoint_every_steps
+            due = now - self.saved_at >= every or (steps is not None and at.step + 1 - self.saved_step >= steps)
+            leaving = self._leaving(now)
+            if (due or leaving is not None) and at.index + 1 < self.recipe.course.batches:
+                self._save(module, at)
+            if leaving is not None and at.index + 1 < self.recipe.course.batches:
+                raise YieldError(leaving)
+        if options.after_batch is not None:
+            options.after_batch(at.index + 1)
+
+    def _leaving(self, now: float) -> int | None:
+        if self.job.signal is not None:
+            return 128 + self.job.signal
+        deadline = self.job.options.deadline
+        if deadline is not None and now + 1.5 * self.saving_took + self.job.pace() >= deadline:
+            return int(ExitCode.YIELDED)
+        return None
+
+    def _save(self, module: Training, at: Position) -> None:
+        began = time.perf_counter()
+        data = checkpoints.dump(module.snapshot())
+        self.job.store.save_state(self.job.manifest.work, at.index + 1, tag(self.environment), data)
+        self.saving_took, self.saved_at, self.saved_step = time.perf_counter() - began, seconds(), at.step + 1
+        self.job.facts["saves"] = self.job.facts.get("saves", 0) + 1
+        self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self.saving_took
+
+
+def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
+    """Refuse what the language can say and this runner cannot do yet.
+
+    Raises:
+        TlimbError: with exit code 69.
+    """
+    for key in ("sampler", "weighting"):
+        if hashed.get(key) is not None:
+            problem = Problem("not-built", f"{key} is not supported by this runner yet")
+            raise TlimbError(problem, ExitCode.BACKEND_MISSING)
+    if hashed["trainer"].get("devices", 1) != 1:
+        problem = Problem("not-built", "more than one device is not supported by this runner yet")
+        raise TlimbError(problem, ExitCode.BACKEND_MISSING)

@@ -1,0 +1,123 @@
+"""From the components of a manifest to the network of one run, and from weight files into it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from attrs import frozen
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor, nn
+
+from tlimb.components.contracts import Encoder, Head, Inputs, Network, Objective, TargetFacts
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner.api import Places
+from tlimb.runner.code import build
+from tlimb.runner.seeds import seed_initialisation
+from tlimb.store import disk
+
+
+def facts_of(head: Mapping[str, Any]) -> TargetFacts:
+    """Read the target facts of a head as they stand in a manifest."""
+    facts = head["facts"]
+    return TargetFacts(
+        facts.get("label"),
+        tuple(str(name) for name in facts.get("classes") or ()),
+        tuple(facts.get("counts") or ()),
+        facts.get("mean"),
+        facts.get("sd"),
+    )
+
+
+def build_network(
+    architecture: Mapping[str, Any],
+    heads: Sequence[Mapping[str, Any]],
+    inputs: Inputs,
+    seed: int,
+    places: Places,
+) -> Network:
+    """Make encoder and heads with initial weights that depend on the seed and the part's name only.
+
+    Two arms of a study that differ in anything else start from equal weights, so their difference is paired.
+    """
+    seed_initialisation(seed, "encoder")
+    encoder = build(architecture, Encoder, places, inputs)
+    made: dict[str, nn.Module] = {}
+    objectives: dict[str, Objective] = {}
+    for head in heads:
+        name = head["name"]
+        objective = build(head["objective"], Objective, places, facts_of(head))
+        seed_initialisation(seed, "head", name)
+        made[name] = build(head["head"], Head, places, encoder.feature_dim, objective.outputs)
+        objective.initialise(made[name])
+        objectives[name] = objective
+    return Network(
+        encoder,
+        nn.ModuleDict(made),  # type: ignore[arg-type]
+        objectives,
+        {head["name"]: float(head.get("weight", 1.0)) for head in heads},
+        {head["name"]: head.get("role") for head in heads},
+    )
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors, sorted by name and without metadata, so that equal tensors are equal bytes."""
+    plain = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
+    disk.write(path, save_safetensors(plain))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read tensors that `save_tensors` wrote."""
+    return load_safetensors(disk.read(path))
+
+
+@frozen
+class Loaded:
+    """What came from a parent.
+
+    Attributes:
+        tensors: the parent's tensors by name in `encoder.network`; clones that nothing else holds.
+        report: matched, adapted, missing and mismatched tensors, as JSON.
+    """
+
+    tensors: Mapping[str, Tensor]
+    report: Mapping[str, Any]
+
+
+def load_encoder(encoder: Encoder, found: Mapping[str, Tensor], adapt: Mapping[str, Any]) -> Loaded:
+    """Put a parent's weights into an encoder; a tensor that does not fit is an error unless the spec says so."""
+    own = encoder.network.state_dict()
+    allowed = tuple(adapt.get("missing") or ())
+    fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
+    missing = [name for name in own if name not in fitting and not name.startswith(allowed or ("\0",))]
+    if missing:
+        raise TlimbError(
+            Problem("nothing-loaded", f"{len(missing)} tensors of the encoder are not in the weights: {missing[:3]}"),
+            ExitCode.USAGE,
+        )
+    encoder.network.load_state_dict(fitting, strict=False)
+    clones = {name: tensor.clone() for name, tensor in fitting.items()}
+    return Loaded(clones, {"matched": len(fitting), "missing": sorted(set(own) - set(fitting))})
+
+
+def load_heads(network: Network, found: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
+    """Put kept heads' weights into the heads of equal name; gives the names that were filled."""
+    kept = []
+    for name in names:
+        part = {key[len(name) + 1 :]: value for key, value in found.items() if key.startswith(name + ".")}
+        own = network.heads[name].state_dict()
+        if part.keys() == own.keys() and all(part[key].shape == own[key].shape for key in own):
+            network.heads[name].load_state_dict(part)
+            kept.append(name)
+    return kept
+
+
+def head_tensors(network: Network) -> dict[str, Tensor]:
+    """Give the heads' tensors as `<head>.<name>`."""
+    return {f"{name}.{key}": value for name, head in network.heads.items() for key, value in head.state_dict().items()}
+
+
+def finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Say whether all numbers of all tensors are finite."""
+    return all(bool(torch.isfinite(value).all()) for value in tensors.values() if value.is_floating_point())

@@ -1,0 +1,140 @@
+"""The node kinds that do not train: prepare, predict and select."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tlimb.components.contracts import DataModule, Inputs, Metric
+from tlimb.manifest import digest
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner.api import DivergedError
+from tlimb.runner.code import build
+from tlimb.runner.environment import choose_device, fingerprint, settle
+from tlimb.runner.inference import forward_all, load_predictions, predictions, save_predictions
+from tlimb.runner.job import Job, Result
+from tlimb.runner.networks import build_network, facts_of, load_tensors
+from tlimb.runner.views import read_view, targets
+from tlimb.runner.volumes import fill, open_volumes, recipe_digest
+from tlimb.store import disk
+
+
+def prepare(job: Job, staged: Path) -> Result:
+    """Fill the volume cache with a view's images.
+
+    Raises:
+        TlimbError: some images cannot be used (exit code 65); the good ones are in the cache all the same, so
+            runs that do not read the bad ones go on.
+    """
+    hashed = job.manifest.hashed
+    settle(torch.device("cpu"), 1, True)
+    data = build(hashed["data"], DataModule, job.places)
+    rows = read_view(job.places, hashed["view"])
+    recipe = recipe_digest(data, hashed["data"])
+    job.progress(1, 1, 0, len(rows))
+    arrays, bad = fill(rows, data, recipe, job.store, job.places, job.counter)
+    if bad:
+        listed = "; ".join(f"row {number}: {reason}" for number, reason in sorted(bad.items())[:50])
+        raise TlimbError(Problem("bad-image", listed), ExitCode.DATA)
+    shapes = sorted({array.shape for array in arrays.values()})
+    return {
+        **_head(job, torch.device("cpu")),
+        "images": len(arrays),
+        "shapes": [list(shape) for shape in shapes],
+    }
+
+
+def predict(job: Job, staged: Path) -> Result:
+    """Apply a parent's weights to rows and keep the predictions.
+
+    Raises:
+        DivergedError: the parent has diverged, or a prediction is not finite.
+    """
+    hashed = job.manifest.hashed
+    folder = job.parent(hashed["parents"]["model"])
+    passport = json.loads(disk.read(folder / "passport.json"))
+    trainer = passport["trainer"]
+    device = choose_device(trainer.get("device") or "any")
+    settle(device, trainer.get("threads") or 1, None)
+    rows = read_view(job.places, hashed["views"]["rows"])
+    data = build(passport["data"], DataModule, job.places)
+    recipe = recipe_digest(data, passport["data"])
+    volumes = open_volumes(rows, data, recipe, job.store, job.places, job.counter, job.options.memory_bytes)
+    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
+    if volumes.shape != (inputs.channels, *inputs.shape):
+        shape = [inputs.channels, *inputs.shape]
+        problem = Problem("other-shape", f"the images have shape {list(volumes.shape)}, the weights want {shape}")
+        raise TlimbError(problem, ExitCode.DATA)
+    network = build_network(passport["architecture"], passport["heads"], inputs, 0, job.places)
+    network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
+    for name, head in network.heads.items():
+        found = load_tensors(folder / "heads.safetensors")
+        own = {key[len(name) + 1 :]: value for key, value in found.items() if key.startswith(name + ".")}
+        head.load_state_dict(own)
+    for module in (network.encoder, *network.heads.values()):
+        module.to(device).eval()
+    precision = trainer.get("precision") or "fp32"
+    outputs = forward_all(network, volumes, len(rows), trainer["batch_size"], device, precision)
+    made = predictions(network, outputs)
+    if not all(bool(torch.isfinite(value).all()) for value in outputs.values()):
+        raise DivergedError("a prediction is not finite")
+    save_predictions(staged / "predictions.safetensors", made, len(rows))
+    return {**_head(job, device), "rows": len(rows)}
+
+
+def select(job: Job, staged: Path) -> Result:
+    """Choose the candidate that is best on validation.
+
+    A candidate's value is the mean over its works. A work that has diverged, or whose metric is undefined, gives
+    NaN, and NaN never wins. Ties go to fewer trainable parameters, then to the smaller digest of the works.
+    """
+    hashed = job.manifest.hashed
+    metric = build(hashed["metric"], Metric, job.places)
+    candidates = hashed["parents"]["candidates"]
+    values: list[float | None] = []
+    ranks: list[tuple[float, int, str, int]] = []
+    for position, works in enumerate(candidates):
+        scores, sizes = [], []
+        for work in works:
+            result = job.parent_result(work)
+            sizes.append(int(result["counts"]["trainable"]))
+            scores.append(_score(job, work, metric, hashed) if result["status"] == "done" else None)
+        known = [score for score in scores if score is not None]
+        value = sum(known) / len(known) if known and len(known) == len(scores) else None
+        values.append(value)
+        if value is not None:
+            order = -value if metric.direction == "max" else value
+            ranks.append((order, sum(sizes), digest(sorted(works)), position))
+    return {
+        **_head(job, torch.device("cpu")),
+        "status": "done" if ranks else "diverged",
+        "chosen": min(ranks)[3] if ranks else None,
+        "values": values,
+    }
+
+
+def _score(job: Job, work: str, metric: Metric, hashed: Mapping[str, Any]) -> float | None:
+    folder, role = job.store.path(work), hashed["role"]
+    passport = json.loads(disk.read(folder / "passport.json"))
+    view = passport["views"][role]["val"]
+    if view is None:
+        problem = Problem("no-validation", f"{work[:16]} has no validation part in role {role!r}")
+        raise TlimbError(problem, ExitCode.USAGE)
+    name = hashed.get("head") or passport["heads"][0]["name"]
+    head = next(head for head in passport["heads"] if head["name"] == name)
+    values, valid = targets(read_view(job.places, view), facts_of(head))
+    found = load_predictions(folder / f"predictions-{role}.val.safetensors")[name]
+    value = float(metric.compute(values[valid], found[valid]))
+    return value if abs(value) < float("inf") else None
+
+
+def _head(job: Job, device: torch.device) -> Result:
+    return {
+        "tlimb": 1,
+        "kind": str(job.manifest.kind),
+        "work": job.manifest.work,
+        "status": "done",
+        "environment": fingerprint(device),
+    }

@@ -1,0 +1,38 @@
+"""Stateless randomness: every draw is a function of the run's seed and of what it is for.
+
+Nothing here keeps state, so a run that is killed and continued draws what it would have drawn.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from tlimb.manifest import canonical
+
+
+def derive(seed: int, *purpose: str | int) -> int:
+    """Give a seed of 63 bits for one purpose, independent of all others."""
+    text = canonical([seed, *purpose])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def permutation(seed: int, role: str, epoch: int, rows: int) -> Tensor:
+    """Give the order of one role's rows in one epoch, (rows,) int64."""
+    generator = torch.Generator().manual_seed(derive(seed, "order", role, epoch))
+    return torch.randperm(rows, generator=generator)
+
+
+def augmentation(seed: int, role: str, epoch: int, rows: Tensor) -> Tensor:
+    """Give each sample's augmentation seed in one epoch, (batch,) int64."""
+    return torch.tensor([derive(seed, "augment", role, epoch, int(row)) for row in rows], dtype=torch.int64)
+
+
+def seed_batch(seed: int, index: int) -> None:
+    """Seed torch for everything random inside one training batch, such as dropout."""
+    torch.manual_seed(derive(seed, "batch", index))
+
+
+def seed_initialisation(seed: int, *part: str) -> None:
+    """Seed torch for the initial weights of one part: equal parts of two runs start equal."""
+    torch.manual_seed(derive(seed, "initialise", *part))

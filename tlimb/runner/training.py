@@ -1,0 +1,309 @@
+"""The training loop of one run, as a Lightning module.
+
+Lightning moves data, keeps precision and devices; everything that decides bits is derived here from the number
+of the batch, which comes with the batch. One pass of the trainer is the whole run, from the first batch that is
+not done yet: there is no epoch, no hook and no loop state of the trainer that a restart could get wrong.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from attrs import asdict, define, field, frozen
+from torch import Tensor, nn
+
+from tlimb.components.contracts import Auxiliary, Batch, Network, Scenario
+from tlimb.runner.api import DivergedError
+from tlimb.runner.batches import Course, Position, to_device
+from tlimb.runner.frozen import Freezer
+from tlimb.runner.seeds import seed_batch
+from tlimb.runner.validation import Monitored, Seen, ValidationPart, validate
+
+CHECK_EVERY = 50
+"""Batches between two checks for finite losses on a device where a check waits for the device."""
+
+
+@define
+class Ledger:
+    """Everything a run remembers besides weights, optimizer and schedule; it stands in every resume point.
+
+    Attributes:
+        index: batches done.
+        sums: sum of each loss term over the samples of the running epoch.
+        samples: samples of the running epoch.
+        history: one JSON object an epoch.
+        best: best monitored value; None before the first.
+        best_epoch: its epoch, counted from 1; 0 before the first.
+        waited: epochs since then.
+        stopped: training has ended early.
+    """
+
+    index: int = 0
+    sums: dict[str, float] = field(factory=dict)
+    samples: int = 0
+    history: list[dict[str, Any]] = field(factory=list)
+    best: float | None = None
+    best_epoch: int = 0
+    waited: int = 0
+    stopped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain data for a resume point."""
+        return asdict(self)
+
+
+@frozen(eq=False)
+class Recipe:
+    """What one training is made of.
+
+    Attributes:
+        network: encoder, heads, objectives.
+        scenario: makes the loss terms of a step.
+        auxiliaries: name -> term that is added.
+        optimizer: over all parameters, frozen ones included.
+        scheduler: advanced after every optimizer step; None for a constant rate.
+        freezer: says what rests.
+        course: how many batches and steps.
+        seed: of the run.
+        batch_size: for validation.
+        precision: fp32, bf16 or fp16.
+        gradient_clip: largest norm of the gradient; None for no limit.
+        validation: role -> validation part; empty for none.
+        monitored: what decides which epoch is best.
+        keep_best: the weights of the best epoch are kept, not those of the last.
+        patience: epochs without improvement before stopping; None for never.
+        transferred: the parent's tensors, for auxiliaries.
+    """
+
+    network: Network
+    scenario: Scenario
+    auxiliaries: Mapping[str, Auxiliary]
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None
+    freezer: Freezer
+    course: Course
+    seed: int
+    batch_size: int
+    precision: str
+    gradient_clip: float | None
+    validation: Mapping[str, ValidationPart]
+    monitored: Monitored
+    keep_best: bool
+    patience: int | None
+    transferred: Mapping[str, Tensor]
+
+
+class Training(pl.LightningModule):
+    """Trains a recipe from the batch that its ledger names."""
+
+    def __init__(self, recipe: Recipe, after: Callable[["Training", Position], None]) -> None:
+        """Take the recipe; `after` is called when a batch is wholly done, epoch end included."""
+        super().__init__()
+        self.automatic_optimization = False
+        self.encoder = recipe.network.encoder
+        self.heads = nn.ModuleDict(dict(recipe.network.heads))
+        self.recipe = recipe
+        self.ledger = Ledger()
+        self.best_weights: dict[str, Tensor] = {}
+        self.after = after
+        self.resumed: dict[str, Any] | None = None
+        self._terms: dict[str, Tensor] = {}
+        self._epoch: int | None = None
+
+    # What Lightning asks for
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Give the optimizer."""
+        return self.recipe.optimizer
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move the batches of all roles."""
+        index, batches = batch
+        return index, {role: to_device(one, device) for role, one in batches.items()}
+
+    def train(self, mode: bool = True) -> "Training":
+        """Set the mode; what is frozen stays in eval."""
+        super().train(mode)
+        if mode and self._epoch is not None:
+            self.recipe.freezer.rest(self._epoch)
+        return self
+
+    def on_fit_start(self) -> None:
+        """Prepare the auxiliaries with the parent's weights in the network, then go to the resume point."""
+        moved = {name: value.to(self.device) for name, value in self.recipe.transferred.items()}
+        for auxiliary in self.recipe.auxiliaries.values():
+            auxiliary.begin(self.encoder, moved)
+        if self.resumed is not None:
+            self._restore(self.resumed)
+            self.resumed = None
+
+    def training_step(self, item: tuple[int, dict[str, Batch]], _: int) -> None:
+        """Do one batch: loss, gradient and, where it closes a group, an optimizer step."""
+        index, batches = item
+        at = self.recipe.course.at(index)
+        self._enter(at.epoch)
+        seed_batch(self.recipe.seed, index)
+        total = self._loss(at, batches)
+        self.manual_backward(total / at.group)
+        if at.closes:
+            self._step(at)
+        self.ledger.index = index + 1
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """End the epoch where it ends, then tell the caller."""
+        at = self.recipe.course.at(self.ledger.index - 1)
+        if at.ends_epoch:
+            self._end_epoch(at)
+        self.after(self, at)
+        if self.ledger.stopped:
+            self.trainer.should_stop = True
+
+    # One batch
+
+    def _enter(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self.recipe.freezer.apply(epoch)
+            self.train()
+
+    def _loss(self, at: Position, batches: Mapping[str, Batch]) -> Tensor:
+        progress = at.step / max(1, self.recipe.course.total_steps)
+        terms, context = self.recipe.scenario.terms(self.recipe.network, batches, at.step, progress)
+        for name, auxiliary in self.recipe.auxiliaries.items():
+            terms[name] = auxiliary.loss(context)
+        total = torch.stack([term.float() for term in terms.values()]).sum()
+        samples = len(next(iter(batches.values())).rows)
+        self.ledger.samples += samples
+        for name, term in terms.items():
+            before = self._terms.get(name, self.ledger.sums.get(name, 0.0))
+            self._terms[name] = before + term.detach().double() * samples
+        if (self.device.type == "cpu" or at.index % CHECK_EVERY == 0 or at.ends_epoch) and not torch.isfinite(total):
+            self._diverge(at, float(total.detach()))
+        return total
+
+    def _step(self, at: Position) -> None:
+        optimizer = self.optimizers()
+        if self.recipe.gradient_clip is not None:
+            self.clip_gradients(optimizer, self.recipe.gradient_clip, gradient_clip_algorithm="norm")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if self.recipe.scheduler is not None:
+            self.recipe.scheduler.step()
+
+    def _diverge(self, at: Position, loss: float) -> None:
+        rates = ", ".join(f"{group['lr']:.3g}" for group in self.recipe.optimizer.param_groups)
+        squares = [float(p.grad.double().square().sum()) for p in self.parameters() if p.grad is not None]
+        raise DivergedError(
+            f"loss {loss} at batch {at.index}, step {at.step}, epoch {at.epoch + 1}; learning rate {rates}; "
+            f"gradient norm of the batches before it in the group {math.sqrt(sum(squares)):.3g}"
+        )
+
+    # The end of an epoch
+
+    def settle_sums(self) -> None:
+        """Bring the loss sums of the running epoch from the device into the ledger."""
+        self.ledger.sums = {name: float(value) for name, value in self._terms.items()} or self.ledger.sums
+        self._terms = {}
+
+    def _end_epoch(self, at: Position) -> None:
+        self.settle_sums()
+        ledger = self.ledger
+        line: dict[str, Any] = {
+            "epoch": at.epoch + 1,
+            "steps": at.step + 1,
+            "train": {name: plain_number(value / ledger.samples) for name, value in ledger.sums.items()},
+            "lr": [float(group["lr"]) for group in self.recipe.optimizer.param_groups],
+        }
+        ledger.sums, ledger.samples = {}, 0
+        self._check_weights(at.epoch + 1)
+        if self.recipe.validation:
+            seen = self.validate_all()
+            line["val"] = {
+                role: {head: plain_number(value) for head, value in losses.items()}
+                for role, losses in seen.losses.items()
+            }
+            line["monitor"] = plain_number(seen.monitored)
+            self._judge(at.epoch + 1, seen.monitored)
+        ledger.history.append(line)
+
+    def _check_weights(self, epoch: int) -> None:
+        bad = [name for name, value in self.named_parameters() if not torch.isfinite(value).all()]
+        if bad:
+            raise DivergedError(f"weights are not finite after epoch {epoch}: {bad[0]}")
+
+    def _judge(self, epoch: int, value: float) -> None:
+        ledger = self.ledger
+        if self.recipe.monitored.better(value, ledger.best):
+            ledger.best, ledger.best_epoch, ledger.waited = value, epoch, 0
+            if self.recipe.keep_best:
+                self.best_weights = {name: tensor.detach().clone() for name, tensor in self.state_dict().items()}
+        else:
+            ledger.waited += 1
+        if self.recipe.patience is not None and ledger.waited >= self.recipe.patience:
+            ledger.stopped = True
+
+    def validate_all(self) -> Seen:
+        """Predict all validation rows with the present weights."""
+        return validate(
+            self.recipe.network,
+            self.recipe.validation,
+            self.recipe.monitored,
+            self.recipe.batch_size,
+            self.device,
+            self.recipe.precision,
+        )
+
+    # Resume points
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give everything that a restart needs, as plain data; only right between two optimizer steps."""
+        self.settle_sums()
+        scaler = self._scaler()
+        return {
+            "model": self.state_dict(),
+            "best_weights": self.best_weights,
+            "optimizer": self.recipe.optimizer.state_dict(),
+            "scheduler": scheduler_state(self.recipe.scheduler),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "ledger": self.ledger.to_json(),
+        }
+
+    def _scaler(self) -> Any:
+        return getattr(self.trainer.precision_plugin, "scaler", None) if self._trainer is not None else None
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.load_state_dict(state["model"])
+        self.best_weights = {name: value.to(self.device) for name, value in state["best_weights"].items()}
+        self.recipe.optimizer.load_state_dict(state["optimizer"])
+        if self.recipe.scheduler is not None:
+            self.recipe.scheduler.load_state_dict(state["scheduler"])
+        scaler = self._scaler()
+        if scaler is not None:
+            scaler.load_state_dict(state["scaler"])
+        self.ledger = Ledger(**state["ledger"])
+
+
+def scheduler_state(scheduler: torch.optim.lr_scheduler.LRScheduler | None) -> dict[str, Any]:
+    """Give a schedule's state without the functions that some schedules keep in it."""
+    if scheduler is None:
+        return {}
+    return {key: value for key, value in scheduler.state_dict().items() if not _holds_code(value)}
+
+
+def _holds_code(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_holds_code(inner) for inner in value)
+    return callable(value)
+
+
+def plain_number(value: float) -> float | None:
+    """Give a number for JSON; None when it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def seconds() -> float:
+    """Give the time, seconds since the epoch; replaced in tests."""
+    return time.time()

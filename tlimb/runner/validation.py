@@ -1,0 +1,106 @@
+"""What is computed on the validation part after every epoch, from all its rows at once."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from tlimb.components.contracts import Metric, Network
+from tlimb.runner.inference import Predictions, forward_all, predictions
+from tlimb.runner.volumes import Volumes
+
+Known = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
+@frozen(eq=False)
+class ValidationPart:
+    """The validation rows of one role.
+
+    Attributes:
+        role: name of the role.
+        volumes: their images.
+        rows: how many.
+        tensors: head -> targets and validity as the objectives read them.
+        known: head -> targets and validity as metrics read them.
+    """
+
+    role: str
+    volumes: Volumes
+    rows: int
+    tensors: Mapping[str, tuple[Tensor, Tensor]]
+    known: Mapping[str, Known]
+
+
+@frozen(eq=False)
+class Monitored:
+    """The value that decides which epoch is best.
+
+    Attributes:
+        metric: computes it from predictions; None for the validation loss.
+        head: whose predictions.
+        role: of which validation part; None for the first.
+        min_delta: smallest change that counts as better.
+    """
+
+    metric: Metric | None
+    head: str | None
+    role: str | None
+    min_delta: float = 0.0
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Say whether a value beats the best one so far; NaN never does."""
+        if math.isnan(value) or best is None:
+            return not math.isnan(value)
+        sign = -1.0 if self.metric is None or self.metric.direction == "min" else 1.0
+        return sign * (value - best) > self.min_delta
+
+
+@frozen
+class Seen:
+    """One validation: the losses by role and head, the monitored value, and the predictions by role."""
+
+    losses: Mapping[str, Mapping[str, float]]
+    monitored: float
+    predictions: Mapping[str, Predictions]
+
+
+def validate(
+    network: Network,
+    parts: Mapping[str, ValidationPart],
+    monitored: Monitored,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+) -> Seen:
+    """Predict every validation part and compute the losses and the monitored value."""
+    losses: dict[str, dict[str, float]] = {}
+    found: dict[str, Predictions] = {}
+    for role, part in parts.items():
+        outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision)
+        losses[role] = {
+            head: float(network.objectives[head].loss(outputs[head], *part.tensors[head]))
+            for head in network.heads
+            if network.roles.get(head) in (None, role)
+        }
+        found[role] = predictions(network, outputs)
+    return Seen(losses, _value(network, parts, monitored, losses, found), found)
+
+
+def _value(
+    network: Network,
+    parts: Mapping[str, ValidationPart],
+    monitored: Monitored,
+    losses: Mapping[str, Mapping[str, float]],
+    found: Mapping[str, Predictions],
+) -> float:
+    role = monitored.role if monitored.role is not None else next(iter(parts))
+    if monitored.metric is None:
+        heads = [monitored.head] if monitored.head else list(losses[role])
+        return sum(network.weights[head] * losses[role][head] for head in heads)
+    head = monitored.head if monitored.head is not None else next(iter(network.heads))
+    values, valid = parts[role].known[head]
+    return float(monitored.metric.compute(values[valid], found[role][head][valid]))

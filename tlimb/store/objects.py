@@ -1,0 +1,106 @@
+"""Finished work: folders that appear whole, by one rename, and are verified whenever they are used.
+
+`result.json` is written last and lists the sha256 of every artefact and of itself, so an object exists if and
+only if it is complete, and any changed byte is seen.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from tlimb.manifest import canonical, digest
+from tlimb.store import disk
+
+RESULT = "result.json"
+
+
+@frozen
+class Published:
+    """What became of a staged object.
+
+    Attributes:
+        path: folder of the object that counts from now on.
+        won: this process's bytes are the ones that count.
+        nondeterminism: another process had published other bytes for equal work in an equal environment;
+            ours are kept in quarantine.
+    """
+
+    path: Path
+    won: bool
+    nondeterminism: bool = False
+
+
+def seal(staged: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Finish a staged object: list its files with their sha256 and write `result.json` last.
+
+    Args:
+        staged: folder with all artefacts.
+        result: JSON object; `files` and `digest` are added to it.
+
+    Returns:
+        What was written.
+    """
+    files = {name: disk.sha256(staged / name) for name in disk.names(staged)}
+    body = {**result, "files": files}
+    whole = {**body, "digest": digest(body)}
+    for name in files:
+        disk.seal(staged / name)
+    disk.write(staged / RESULT, (canonical(whole) + "\n").encode())
+    disk.seal(staged / RESULT)
+    disk.flush_folder(staged)
+    return whole
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """Read an object's `result.json`.
+
+    Raises:
+        ValueError: it is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        whole = json.loads(disk.read(folder / RESULT))
+        body = {name: value for name, value in whole.items() if name != "digest"}
+        intact = digest(body) == whole["digest"]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError("result.json is damaged") from error
+    if not intact:
+        raise ValueError("result.json is damaged: its digest does not fit")
+    return dict(whole)
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Verify every artefact of an object and give its result.
+
+    Raises:
+        ValueError: an artefact is missing, too many or changed; the message names it.
+        OSError: something cannot be read.
+    """
+    result = read_result(folder)
+    present = [name for name in disk.names(folder) if name != RESULT]
+    for name in sorted({*present, *result["files"]}):
+        if name not in result["files"]:
+            raise ValueError(f"{name} is not listed in result.json")
+        try:
+            found = disk.sha256(folder / name)
+        except FileNotFoundError:
+            raise ValueError(f"{name} is missing") from None
+        if found != result["files"][name]:
+            raise ValueError(f"{name} is damaged: its sha256 does not fit")
+    return result
+
+
+@contextmanager
+def staging(tmp: Path) -> Iterator[Path]:
+    """Give a fresh folder to build an object in; what is left of it is removed at the end."""
+    folder = disk.make(tmp / f"stage-{secrets.token_hex(8)}")
+    try:
+        yield folder
+    finally:
+        if folder.exists():
+            disk.remove_tree(folder)

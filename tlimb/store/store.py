@@ -1,0 +1,220 @@
+"""The content-addressed store: a folder with no database, no daemon and no lock."""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+
+from tlimb.manifest import canonical
+from tlimb.store import disk, objects, states
+from tlimb.store.objects import Published
+from tlimb.store.states import State
+
+LOG = logging.getLogger("tlimb.store")
+DIGEST_LENGTH = 64
+
+
+@define
+class Store:
+    """A store of finished work, resume points and cached volumes.
+
+    Attributes:
+        root: folder of the store; made when something is written.
+        report: called with (work or key, reason) when something damaged was put into quarantine.
+        sleep: how waiting is done; replaced in tests.
+        patience_s: seconds for which an object that should exist is waited for, since a network file system
+            may show a rename late.
+    """
+
+    root: Path
+    report: Callable[[str, str], None] | None = None
+    sleep: Callable[[float], None] = time.sleep
+    patience_s: float = disk.PATIENCE_S
+
+    @property
+    def base(self) -> Path:
+        """Give the folder of this version of the layout."""
+        return self.root / "v1"
+
+    def path(self, work: str) -> Path:
+        """Give the folder in which a work's object lies when it exists."""
+        return self.base / "objects" / work[:2] / work
+
+    def has(self, work: str) -> bool:
+        """Say whether a complete object exists, without reading its artefacts."""
+        return disk.is_file(self.path(work) / objects.RESULT)
+
+    def entry(self, work: str, expected: bool = False) -> Path | None:
+        """Give the folder of a finished work after verifying every byte of it.
+
+        A damaged object is put into quarantine, reported, and absent from then on.
+
+        Args:
+            work: the work's digest.
+            expected: the object was seen or announced, so its absence is waited out for `patience_s`.
+        """
+        return self.path(work) if self.result(work, expected) is not None else None
+
+    def result(self, work: str, expected: bool = False) -> dict[str, Any] | None:
+        """Give a finished work's `result.json` after verifying every byte of the object; see `entry`."""
+        folder = self.path(work)
+        waited = 0.0
+        while not self.has(work):
+            if not expected or waited >= self.patience_s:
+                return None
+            self.sleep(1.0)
+            waited += 1.0
+        try:
+            return objects.check(folder)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            self.quarantine(folder, work, str(error))
+            return None
+
+    def glance(self, work: str) -> dict[str, Any] | None:
+        """Give a finished work's `result.json` without reading the artefacts; for listings only."""
+        try:
+            return objects.read_result(self.path(work))
+        except (OSError, ValueError):
+            return None
+
+    def staging(self) -> AbstractContextManager[Path]:
+        """Give a fresh folder in which an object is built, on the store's own file system."""
+        return objects.staging(disk.make(self.base / "tmp"))
+
+    def publish(self, work: str, staged: Path) -> Published:
+        """Make a sealed staged folder the object of a work, by one rename.
+
+        When another process was first, its bytes are compared with ours: equal ones are dropped, others are
+        kept in quarantine and, when the environments are equal, reported as nondeterminism.
+
+        Raises:
+            OSError: the store cannot be written; nothing is published.
+            ValueError: the staged folder was not sealed.
+        """
+        own = objects.read_result(staged)
+        target = self.path(work)
+        disk.make(target.parent)
+        try:
+            disk.rename(staged, target)
+        except OSError:
+            other = self.result(work)
+            if other is not None:
+                return self._lose(work, staged, own, other)
+            # What lay there was damaged and now is in quarantine, or the rename failed for another reason.
+            disk.rename(staged, target)
+        return Published(target, won=True)
+
+    def _lose(self, work: str, staged: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> Published:
+        if not staged.exists():
+            # The rename itself went through and only flushing the folder failed.
+            return Published(self.path(work), won=True)
+        if own["digest"] == other["digest"]:
+            disk.remove_tree(staged)
+            return Published(self.path(work), won=False)
+        same = own.get("environment") == other.get("environment")
+        reason = "nondeterminism: other bytes for equal work" if same else "other bytes, other environment"
+        self.quarantine(staged, work, reason)
+        return Published(self.path(work), won=False, nondeterminism=same)
+
+    def quarantine(self, path: Path, name: str, reason: str) -> Path | None:
+        """Move something damaged out of the way, never deleting it, and report it.
+
+        Returns:
+            Where it is now; None when another process was faster.
+        """
+        target = disk.make(self.base / "quarantine") / f"{name}-{secrets.token_hex(4)}"
+        try:
+            disk.rename(path, target)
+        except FileNotFoundError:
+            return None
+        note = {"name": name, "reason": reason, "time": time.time()}
+        disk.write_atomically(target.with_name(target.name + ".json"), canonical(note).encode())
+        LOG.warning("%s: %s; put into quarantine", name[:16], reason)
+        if self.report:
+            self.report(name, reason)
+        return target
+
+    # Resume points
+
+    def save_state(self, work: str, step: int, tag: str, data: bytes) -> Path:
+        """Keep a resume point; `tag` says by which environment it may be continued."""
+        return states.save(self.base / "state" / work, step, tag, data)
+
+    def load_state(self, work: str, tag: str) -> State | None:
+        """Give the highest resume point of a tag that verifies; damaged ones go into quarantine."""
+        for found in states.load(self.base / "state" / work, tag):
+            if isinstance(found, State):
+                return found
+            self.quarantine(found, f"{work}-state", "the resume point is damaged")
+        return None
+
+    def drop_states(self, work: str) -> None:
+        """Remove the resume points of a work that is finished."""
+        disk.remove_tree(self.base / "state" / work)
+
+    # Cached volumes
+
+    def cache_path(self, recipe: str, key: str) -> Path:
+        """Give the file of a cached volume."""
+        return self.base / "cache" / recipe / f"{key}.npy"
+
+    def cache_read(self, recipe: str, key: str) -> bytes | None:
+        """Give the bytes of a cached volume, verified; None when it is absent or was damaged."""
+        path = self.cache_path(recipe, key)
+        try:
+            whole = disk.read(path)
+        except FileNotFoundError:
+            return None
+        data, seal = whole[:-DIGEST_LENGTH], whole[-DIGEST_LENGTH:]
+        if hashlib.sha256(data).hexdigest().encode() != seal:
+            self.quarantine(path, f"{key[:16]}-volume", "the cached volume is damaged")
+            return None
+        return data
+
+    def cache_write(self, recipe: str, key: str, data: bytes) -> None:
+        """Keep a volume's bytes, with their sha256 as the file's last 64 characters."""
+        path = self.cache_path(recipe, key)
+        disk.make(path.parent)
+        disk.write_atomically(path, data + hashlib.sha256(data).hexdigest().encode(), 0o444)
+
+    # Records: everything about a run that is outside its identity
+
+    def record(self, work: str) -> dict[str, Any]:
+        """Give the record of a work's attempts; empty when there is none or it is damaged."""
+        try:
+            return dict(json.loads(disk.read(self.base / "records" / work / "record.json")))
+        except (OSError, ValueError):
+            return {}
+
+    def write_record(self, work: str, record: Mapping[str, Any]) -> None:
+        """Keep the record of a work's attempts."""
+        folder = disk.make(self.base / "records" / work)
+        disk.write_atomically(folder / "record.json", canonical(dict(record)).encode())
+
+    # Keeping house
+
+    def works(self) -> Iterator[str]:
+        """Go through all works that have an object, in order."""
+        base = self.base / "objects"
+        for pair in disk.names(base):
+            for work in disk.names(base / pair):
+                if self.has(work):
+                    yield work
+
+    def server_time(self) -> float:
+        """Give the time of the file server, whose clock and not ours dates its files."""
+        probe = disk.make(self.base / "tmp") / f"clock-{secrets.token_hex(4)}"
+        disk.write(probe, b"")
+        now = os.stat(probe).st_mtime  # noqa: PTH116
+        disk.remove(probe)
+        return now
