@@ -1,12 +1,12 @@
 """A small finished study on disk: two rows and a control, two repetitions, three searched learning rates."""
 
-import json
 import os
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tlimb.cohorts import view
 from tlimb.manifest import Gate, Graph, Manifest, digest
 from tlimb.report.request import RankRequest
 from tlimb.store import Store, seal
@@ -61,13 +61,19 @@ class Study:
                 "person": f"hmac{place:04x}",
                 "root": "clinic",
                 "image": f"sub-{place:02d}/anat/sub-{place:02d}_T1w.nii.gz",
+                "sha256": digest(place),
+                "mask": None,
+                "mask_sha256": None,
+                "group": "clinic",
                 "labels": {"sex": CLASSES[self.truth[place]]},
             }
             for place in range(PEOPLE)
         ]
-        name = digest([row["labels"] for row in rows])
-        (self.private / "views").mkdir(parents=True)
-        (self.private / "views" / f"{name}.json").write_text(json.dumps({"view": name, "rows": rows}))
+        return self.keep_view(rows)
+
+    def keep_view(self, rows):
+        name = view.digest_of({"rows": rows})
+        view.write_views(self.private, {name: {"view": name, "rows": rows}})
         return name
 
     def add(self, hashed, uses=(), gates=()):

@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 from attrs import evolve
 
+from tlimb.cohorts import view
 from tlimb.problems import ExitCode, TlimbError
 from tlimb.report import text
 from tlimb.report.rank import rank
@@ -155,11 +154,10 @@ def test_missing_targets_are_a_problem_with_a_way_out_and_no_traceback(finished,
 
 
 def test_rows_without_the_label_are_left_out(study, load_metric):
-    path = study.private / "views" / f"{study.view}.json"
-    content = json.loads(path.read_text())
-    for one in content["rows"][:10]:
-        one["labels"]["sex"] = None
-    path.write_text(json.dumps(content))
+    rows = [dict(one) for one in view.read_view(study.private, study.view)["rows"]]
+    for one in rows[:10]:
+        one["labels"] = {"sex": None}
+    study.view = study.keep_view(rows)
     fit = study.fit("finetune", {}, 1, 0)
     study.finish(fit, study.predict(fit, study.use("finetune", {}, 1, 0)), 40)
 
@@ -167,3 +165,11 @@ def test_rows_without_the_label_are_left_out(study, load_metric):
 
     assert (found.people, found.images) == (30, 30)
     assert found.cells["accuracy"].value.mean == 1.0
+
+
+def test_a_view_that_was_changed_is_refused(finished, load_metric):
+    path = finished.private / "views" / f"{finished.view}.json"
+    path.write_text(path.read_text().replace('"F"', '"M"', 1))
+
+    with pytest.raises(TlimbError, match="plan again"):
+        ranked(finished, load_metric)

@@ -153,7 +153,7 @@ def _row(one: _Scored, against: _Scored | None, columns: list[_Column], request:
         stage=arm.stage,
         labels=arm.row,
         configurations=arm.configurations,
-        chosen=tuple(sorted((name, count) for name, count in chosen.items() if name)),
+        chosen=tuple(sorted(chosen.items())) if arm.selects else (),
         selection=math.fsum(values) / len(values) if values else None,
         planned=len(arm.slots),
         done=len(one.slots),

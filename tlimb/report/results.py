@@ -9,6 +9,7 @@ import numpy as np
 from attrs import frozen
 from safetensors.numpy import load
 
+from tlimb.cohorts import view as views
 from tlimb.manifest import Graph, Kind
 from tlimb.report.request import Values
 from tlimb.store import Store
@@ -167,10 +168,10 @@ class Results:
 
         Raises:
             FileNotFoundError: the view is not in the private folder; plan again there.
+            ValueError: the view's file was changed.
         """
         if digest not in self._views:
-            content = json.loads((self.private / "views" / f"{digest}.json").read_text(encoding="utf-8"))
-            self._views[digest] = content["rows"]
+            self._views[digest] = views.read_view(self.private, digest)["rows"]
         return self._views[digest]
 
     def _tensors(self, work: str) -> dict[str, Values]:
@@ -206,7 +207,7 @@ def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping
         if value is None:
             continue
         if task.classes:
-            name = class_name(value)
+            name = views.text(value)
             if name not in order:
                 raise ValueError(f"head {task.head}: a test row has a class that training never saw")
             targets.append(float(order[name]))
@@ -216,8 +217,3 @@ def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping
         people.append(str(row.get("person", position)))
     kind = np.int64 if task.classes else np.float64
     return Scored(task, np.asarray(targets, kind), predictions[kept].astype(np.float64), tuple(people))
-
-
-def class_name(value: Any) -> str:
-    """Write a label's raw value as a class name; 1 and 1.0 are one class."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -144,8 +144,8 @@ def _grid(table: Table, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         ("row", lambda row: clean(row.name)),
     ]
     for name in shown:
-        arrow = "higher" if table.columns[name] == "max" else "lower"
-        columns.append((f"{name} ({arrow})", lambda row, name=name: _value(row.cells[name].value)))  # type: ignore[misc]
+        arrow = "↑" if table.columns[name] == "max" else "↓"
+        columns.append((f"{name} {arrow}", lambda row, name=name: _value(row.cells[name].value)))  # type: ignore[misc]
         if any(row.cells[name].difference for row in rows):
             columns.append(("difference", lambda row, name=name: _change(row.cells[name].difference)))  # type: ignore[misc]
     columns += [
