@@ -1,0 +1,175 @@
+"""Views: the rows a node reads, digested by content, and written to a private file for the run half."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from tlimb.cohorts.rows import Cell, Row
+from tlimb.manifest import canonical, digest
+from tlimb.store import disk
+
+View = Mapping[str, Any]
+"""The JSON object of a view: {"view": digest, "rows": [..]}."""
+
+
+def view(rows: Sequence[Row], labels: Iterable[str]) -> tuple[str, View]:
+    """Give the digest and the JSON object of some rows, in their order, with the labels that are read.
+
+    The digest covers the hashes of images and masks and the values of these labels, nothing else: names of
+    files, roots and people may change without a new digest.
+
+    Args:
+        rows: of one cohort or pooled from several.
+        labels: names of the labels; a label that a row's table lacks is missing there.
+    """
+    wanted = sorted(set(labels))
+    content = {
+        "labels": wanted,
+        "rows": [[row.sha256, row.mask_sha256, [row.labels.get(label) for label in wanted]] for row in rows],
+    }
+    key = digest(content)
+    return key, {
+        "view": key,
+        "rows": [
+            {
+                "row": row.number,
+                "person": row.person,
+                "root": row.root,
+                "image": row.image,
+                "sha256": row.sha256,
+                "mask": row.mask,
+                "mask_sha256": row.mask_sha256,
+                "group": row.dataset,
+                "labels": {label: row.labels.get(label) for label in wanted},
+            }
+            for row in rows
+        ],
+    }
+
+
+def digest_of(found: View) -> str:
+    """Compute the digest anew from a view's own rows."""
+    rows = found["rows"]
+    wanted = sorted(rows[0]["labels"]) if rows else []
+    content = {
+        "labels": wanted,
+        "rows": [[row["sha256"], row["mask_sha256"], [row["labels"][label] for label in wanted]] for row in rows],
+    }
+    return digest(content)
+
+
+def write_views(private: Path, views: Mapping[str, View]) -> None:
+    """Write views to `private/views/<digest>.json` (files 0600, folders 0700); equal files are left alone.
+
+    A file of the same digest whose paths have moved since is replaced.
+
+    Raises:
+        OSError: the private folder cannot be written.
+    """
+    folder = private_folder(private / "views")
+    for key, content in views.items():
+        path = folder / f"{key}.json"
+        data = canonical(content).encode()
+        if not path.is_file() or path.read_bytes() != data:
+            disk.write_atomically(path, data, 0o600)
+
+
+def read_view(private: Path, key: str) -> View:
+    """Read a view and check that it is the one asked for.
+
+    Raises:
+        FileNotFoundError: there is no such view here.
+        ValueError: the file was changed.
+    """
+    try:
+        found: View = json.loads((private / "views" / f"{key}.json").read_text(encoding="utf-8"))
+        fits = found["rows"] == [] or digest_of(found) == key
+    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError("the view is not readable; plan again") from error
+    if found["view"] != key or not fits:
+        raise ValueError("the view does not fit its digest: it was changed; plan again")
+    return found
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can read, and those above it that are missing."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def facts(rows: Sequence[Row], label: str | None, kind: str) -> dict[str, Any]:
+    """Give what a manifest says of a target: classes with people per class, or mean and sd.
+
+    Args:
+        rows: the training part.
+        label: name; None for an objective without one.
+        kind: `class` or `number`.
+
+    Returns:
+        `label`, `classes` (text, in the order of outputs), `counts` (people per class; of somebody whose rows
+        differ, the first counts), `mean` and `sd` (over rows, ddof 0, 1.0 when constant; None for classes or where
+        no value is a number).
+    """
+    found: dict[str, Any] = {"label": label, "classes": [], "counts": [], "mean": None, "sd": None}
+    if label is None:
+        return found
+    values = [(row, row.labels.get(label)) for row in rows]
+    if kind == "class":
+        first: dict[tuple[str, str], Cell] = {}
+        for row, value in values:
+            if value is not None:
+                first.setdefault((row.dataset, row.participant), value)
+        classes = ordered({value for _, value in values if value is not None})
+        found["classes"] = list(classes)
+        held = Counter(text(value) for value in first.values())
+        found["counts"] = [held[name] for name in classes]
+        return found
+    numbers = [float(value) for _, value in values if isinstance(value, int | float)]
+    if numbers:
+        mean = math.fsum(numbers) / len(numbers)
+        sd = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / len(numbers))
+        found["mean"], found["sd"] = mean, sd if sd > 0.0 else 1.0
+    return found
+
+
+def hide(rows: Sequence[Row], label: str, classes: Sequence[str]) -> tuple[Row, ...]:
+    """Replace the values of a private class label by their positions, so that no class name is in a manifest."""
+    position = {name: index for index, name in enumerate(classes)}
+    shown: list[Row] = []
+    for row in rows:
+        value = row.labels.get(label)
+        code = None if value is None else position[text(value)]
+        shown.append(evolve(row, labels={**row.labels, label: code}))
+    return tuple(shown)
+
+
+def text(value: Cell) -> str:
+    """Write a value as the name of its class: 1 and 1.0 are both `1`."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def ordered(values: Iterable[Cell]) -> tuple[str, ...]:
+    """Give distinct values as class names: numbers by size when all are numbers, else by code point."""
+    distinct = {text(value): value for value in values if value is not None}
+    if all(isinstance(value, int | float) for value in distinct.values()):
+        return tuple(sorted(distinct, key=lambda name: (float(distinct[name] or 0), name)))
+    return tuple(sorted(distinct))
+
+
+def inputs(rows: Sequence[Row]) -> dict[str, Any]:
+    """Give the header facts of images for a manifest: shape and spacing, None where they differ."""
+    shapes = {row.shape for row in rows}
+    spacings = {row.spacing_mm for row in rows}
+    shape = next(iter(shapes)) if len(shapes) == 1 else None
+    spacing = next(iter(spacings)) if len(spacings) == 1 else None
+    return {
+        "shape": None if shape is None else list(shape),
+        "spacing_mm": None if spacing is None else list(spacing),
+    }
