@@ -5,7 +5,6 @@ and follows params, so that a name is found wherever it is written.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from tlimb.language.catalogue import Catalogue, Listing
 from tlimb.language.model import Stage, Study
 from tlimb.language.reading import RANGES, node_word
 from tlimb.language.source import Source, Tree
+from tlimb.language.suggest import closest
 from tlimb.language.values import Component, Node, Param, Value, escape, walk
 from tlimb.problems import Problem
 
@@ -32,9 +32,9 @@ def rule(function: R) -> R:
 def did_you_mean(word: object, names: Iterable[str]) -> tuple[str, ...]:
     """Give a suggestion where a known name is near, else the list of names."""
     known = list(names)
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
-    if close:
-        return (f"did you mean `{close[0]}`?",)
+    meant = closest(str(word), known)
+    if meant is not None:
+        return (f"did you mean `{meant}`?",)
     return (f"there are: {listed(known)}",) if known else ()
 
 

@@ -7,9 +7,6 @@ from tlimb.language.rules.common import Facts, did_you_mean, listed, rule
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Related
 
-RESERVED = ("none", "all", "rest", "choice", "compare", "uniform", "log_uniform", "int_uniform", "param")
-NAMED = ("params", "datasets", "stages", "tests", "pretrained", "roots")
-
 
 def _unknown(code: str, noun: str, tree: Tree, names: Iterable[str], more: tuple[str, ...] = ()) -> Problem:
     message = f"`{tree.raw or tree.value}` is no {noun}"
@@ -146,9 +143,9 @@ def unknown_metric(facts: Facts) -> Iterator[Problem]:
         tree = facts.field(stage, "trainer/monitor")
         trees.append((tree.get("metric") if tree is not None else None, ("loss",)))  # type: ignore[arg-type]
     for tree, more in trees:
-        if tree is not None and isinstance(tree.value, str) and "." not in tree.value:
-            if tree.value not in (*known, *more):
-                yield _unknown("unknown-metric", "metric", tree, (*known, *more))
+        named = tree is not None and isinstance(tree.value, str) and "." not in tree.value
+        if tree is not None and named and tree.value not in (*known, *more):
+            yield _unknown("unknown-metric", "metric", tree, (*known, *more))
 
 
 @rule
@@ -192,16 +189,6 @@ def unknown_head(facts: Facts) -> Iterator[Problem]:
         heads = list(facts.heads(stage))
         if found is not None and isinstance(found.value, str) and found.value not in heads:
             yield _unknown("unknown-head", f"head of `{stage.name}`", found, heads)
-
-
-@rule
-def reserved_name(facts: Facts) -> Iterator[Problem]:
-    """Words of the language cannot be names."""
-    for section in NAMED:
-        for name, tree in facts.section(section).items():
-            if name in RESERVED:
-                message = f"`{name}` is a word of the language and cannot be a name"
-                yield Problem("reserved-name", message, tree.pointer, on_key=True, help=f"rename it, say `{name}_1`")
 
 
 @rule

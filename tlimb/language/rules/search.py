@@ -34,25 +34,6 @@ def continuous_under_grid(facts: Facts) -> Iterator[Problem]:
 
 
 @rule
-def empty_range(facts: Facts) -> Iterator[Problem]:
-    """An interval goes from a smaller to a larger number, and above 0 on a logarithmic scale."""
-    for tree in facts.all_trees():
-        word = node_word(tree)
-        body = tree.get(word) if word in RANGES else None
-        if body is None or len(body.items) != 2:
-            continue
-        low, high = (item.value for item in body.items)
-        if not isinstance(low, int | float) or not isinstance(high, int | float):
-            continue
-        if low >= high:
-            message = f"[{body.items[0].raw}, {body.items[1].raw}] is empty: the smaller number comes first"
-            yield Problem("range-empty", message, body.pointer)
-        elif word == "log_uniform" and low <= 0:
-            message = f"`{body.items[0].raw}` has no logarithm: the interval must lie above 0"
-            yield Problem("range-empty", message, body.items[0].pointer, help="use `uniform`, or a small number > 0")
-
-
-@rule
 def compare_in_choice(facts: Facts) -> Iterator[Problem]:
     """A row of the table cannot exist only where the search happens to go."""
     for tree in facts.all_trees():
@@ -128,38 +109,28 @@ def duplicate_alternative(facts: Facts) -> Iterator[Problem]:
 
 
 @rule
-def alias_copies_dimension(facts: Facts) -> Iterator[Problem]:
-    """An alias copies text, so a search entry behind it is searched a second time."""
-    for tree in facts.all_trees():
-        if tree.alias is None or node_word(tree) in (None, "param"):
-            continue
-        message = "this alias makes a second search entry: the two places vary independently"
-        help_ = "to give both places one value, name it once:   params: {x: ..}   and use   {param: x}"
-        yield Problem("alias-copies-dimension", message, tree.pointer, severity=Severity.WARNING, help=help_)
-
-
-@rule
 def shared_dimension(facts: Facts) -> Iterator[Problem]:
     """A search entry that a stage and its parent read multiplies the parent too; the network is always shared."""
     limit = facts.source.at("/search/random/limit")
     limited = set() if limit is None else {entry.key for entry in limit.entries}
+    children: dict[tuple[str, str], list[str]] = {}
+    nodes: dict[str, Node] = {}
     for name, stage in facts.study.stages.items():
-        own = facts.own_nodes[name]
         network = {inner.place for inner in facts.follow([stage.architecture]) if isinstance(inner, Node)}
         for parent in facts.parents(name):
-            if parent in limited:
-                continue
-            for place, node in own.items():
-                if place not in facts.own_nodes[parent] or place in network or isinstance(node, Compare):
-                    continue
-                text = place.rpartition("/")[2]
-                message = (
-                    f"`{text}` is read by `{parent}` and `{name}`: one value for both, so `{parent}` is multiplied"
-                )
-                severity = Severity.WARNING if place.startswith("defaults/") else Severity.INFO
-                related = (Related(f"/stages/{parent}", "the earlier stage", on_key=True),)
-                help_ = f"for a value of its own, write it in `stages/{name}` and a fixed one in `stages/{parent}`"
-                yield Problem("shared-dimension", message, node.pointer, severity=severity, related=related, help=help_)
+            for place, node in facts.own_nodes[name].items():
+                shared = place in facts.own_nodes[parent] and place not in network and parent not in limited
+                if shared and not isinstance(node, Compare):
+                    children.setdefault((place, parent), []).append(name)
+                    nodes[place] = node
+    for (place, parent), names in children.items():
+        text = place.rpartition("/")[2]
+        message = f"`{text}` is read by {listed([parent, *names])}: one value for all, so `{parent}` is multiplied"
+        severity = Severity.WARNING if place.startswith("defaults/") else Severity.INFO
+        related = (Related(f"/stages/{parent}", "the earlier stage", on_key=True),)
+        help_ = f"for values of their own, write it in `stages/{names[0]}`, and a fixed one in `stages/{parent}`"
+        where = nodes[place].pointer
+        yield Problem("shared-dimension", message, where, severity=severity, related=related, help=help_)
 
 
 @rule
@@ -227,7 +198,8 @@ def _collapse(limited: str, stage: str, limit: int, count: int, pointer: str, sh
         label=f"{limit} of `{limited}`: all that it reads gets {limit} values",
         related=related,
         help=(
-            f"give `{stage}` a space of its own: write its search entries in `stages/{stage}` (then: {limit} and {count})",
+            f"give `{stage}` a space of its own: write its search entries in `stages/{stage}`"
+            f" (then: {limit} trainings of `{limited}`, {count} of `{stage}`)",
             f"or, if one value for both is meant, delete this limit or write   count: {limit}",
         ),
     )
@@ -248,7 +220,7 @@ def replicates_once(facts: Facts) -> Iterator[Problem]:
 @rule
 def where_unread(facts: Facts) -> Iterator[Problem]:
     """A restriction must concern a param that the stage reads, and leave something."""
-    for name, stage in facts.study.stages.items():
+    for name in facts.study.stages:
         tree = facts.source.at(f"/stages/{name}/where")
         read = facts.params_read(name)
         for entry in tree.entries if tree is not None else ():

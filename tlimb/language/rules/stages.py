@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from tlimb.language.model import Stage
-from tlimb.language.reading import node_word
 from tlimb.language.rules.common import Facts, listed, rule
 from tlimb.language.tree import Entry, Tree
 from tlimb.problems import Problem, Related, Severity
@@ -275,15 +274,3 @@ def refit_stop(facts: Facts) -> Iterator[Problem]:
             related = (Related(inner.pointer, "all outer training people are trained on", on_key=True),)
             help_ = ("add a share to the split:   val: 0.1", "or delete `early_stopping`")
             yield Problem("refit-stop", message, stop.pointer, on_key=True, related=related, help=help_)
-
-
-@rule
-def seed_searched(facts: Facts) -> Iterator[Problem]:
-    """Seeds are repeated, never searched: the best seed is luck."""
-    for key in ("seed", "replicates"):
-        tree = facts.source.root.get(key)
-        word = None if tree is None else node_word(tree)
-        if tree is not None and word is not None:
-            message = f"`{key}` cannot be searched or compared: the best of several seeds is luck"
-            help_ = "write   replicates: 5   to average over repetitions"
-            yield Problem("seed-searched", message, tree.pointer, on_key=True, help=help_)

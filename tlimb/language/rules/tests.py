@@ -162,6 +162,8 @@ def test_dataset_missing(facts: Facts) -> Iterator[Problem]:
 @rule
 def test_unread(facts: Facts) -> Iterator[Problem]:
     """People who are kept for a test that never comes are wasted."""
+    if not facts.study.tests:
+        return
     read = {
         facts.study.datasets[name].split_place
         for test in facts.study.tests.values()
