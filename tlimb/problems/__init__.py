@@ -2,7 +2,7 @@
 
 A `Problem` knows what is wrong (`code`, `message`), where it stands in the spec (`pointer`, resolved to a
 line and column by whoever holds the source) and what to do about it (`help`). Text is made from it in one
-place, `text.render`, so every room can report a mistake without knowing how it will be shown.
+place, `tlimb.problems.text.render`, so every room can report a mistake without knowing how it will be shown.
 """
 
 from collections.abc import Iterable
@@ -105,9 +105,7 @@ class TlimbError(Exception):
         exit_code: the status the process ends with.
     """
 
-    def __init__(
-        self, problems: Problem | Iterable[Problem], exit_code: ExitCode = ExitCode.FINDINGS
-    ) -> None:
+    def __init__(self, problems: Problem | Iterable[Problem], exit_code: ExitCode = ExitCode.FINDINGS) -> None:
         """Keep the problems; a single one may be given bare."""
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         self.exit_code = exit_code
