@@ -5,6 +5,9 @@ documentation is the `Args:` section of the class docstring, their types and def
 is raised when a change alters results; it is part of every digest.
 """
 
+import hashlib
+import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +17,10 @@ import numpy as np
 import torch
 from attrs import field, frozen
 from torch import Tensor, nn
+
+from tlimb import describe
+from tlimb.components.base import Component as Component
+from tlimb.components.base import Metric as Metric
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -62,12 +69,43 @@ class Batch:
     valid: Mapping[str, Tensor]
 
 
-class Component:
-    """The root of all components."""
+@frozen
+class Image:
+    """One image in memory, between two steps of preprocessing.
 
-    revision: ClassVar[int] = 1
-    aka: ClassVar[Mapping[str, str]] = {}
-    """Other tools' words for it -> what to write here, for messages."""
+    Attributes:
+        voxels: (channel, *spatial) float32, finite.
+        affine: (4, 4) float64, voxel indices to world coordinates in mm (x right, y anterior, z superior); None for
+            files that have none (.npy, .png), whose axes then are taken as they are.
+        mask: (*spatial) bool, True inside the brain; None when no mask is given.
+    """
+
+    voxels: Array
+    affine: np.ndarray[Any, np.dtype[np.float64]] | None = None
+    mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+
+
+class Preprocess(Component, ABC):
+    """One deterministic step on an image; an option is kept in the attribute of its name."""
+
+    @abstractmethod
+    def apply(self, image: Image) -> Image:
+        """Give the changed image.
+
+        Raises:
+            ValueError: the step cannot be done on this image; the message names no file.
+        """
+
+    def recipe(self) -> dict[str, Any]:
+        """Give, as JSON, everything that decides the bits of `apply`: class, revision, options, and foreign code."""
+        cls = type(self)
+        names = [p.name for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        options = {name: describe.plain(getattr(self, name)) for name in names}
+        recipe = {"class": f"{cls.__module__}.{cls.__qualname__}", "revision": cls.revision, "options": options}
+        if not cls.__module__.startswith("tlimb."):
+            module = inspect.getsource(sys.modules[cls.__module__])
+            recipe["code"] = hashlib.sha256(module.encode()).hexdigest()
+        return recipe
 
 
 class DataModule(Component, ABC):
@@ -102,6 +140,8 @@ class Encoder(Component, nn.Module, ABC):
     these names. Parameters are initialised by the runner's generator before construction.
     """
 
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
+    """Numbers of spatial dimensions that it accepts."""
     network: nn.Module
     feature_dim: int
     stages: tuple[str, ...]
@@ -220,19 +260,3 @@ class Scenario(Component, ABC):
         self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
     ) -> tuple[dict[str, Tensor], StepContext]:
         """Give the named, weighted loss terms of one step (their sum is minimised) and what auxiliaries read."""
-
-
-class Metric(Component, ABC):
-    """A number computed from all predictions of a part at once; imports no torch at module level."""
-
-    kind: ClassVar[Literal["number", "class"]]
-    direction: ClassVar[Literal["max", "min"]]
-
-    @abstractmethod
-    def compute(self, targets: np.ndarray[Any, Any], predictions: np.ndarray[Any, Any]) -> float:
-        """Give the value; NaN where it is undefined.
-
-        Args:
-            targets: (n,) float64 numbers, or int64 class positions.
-            predictions: (n,) float64 numbers, or (n, classes) float64 probabilities.
-        """

@@ -1,0 +1,90 @@
+"""Any 2D network of timm; its head is left out."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import timm as library
+from torch import Tensor, nn
+
+from tlimb.components.contracts import Encoder, Inputs
+
+_LISTS = ("blocks", "stages", "layers")
+
+
+class Timm(Encoder):
+    """A 2D network of the library timm, untrained and without its classifier.
+
+    Networks with a fixed input size, such as vision transformers, are built for the size of the images.
+
+    Args:
+        model: name of the network as timm lists it, such as resnet18 or vit_tiny_patch16_224.
+        drop_rate: probability of dropping a feature, 0 to 1, as the network defines it.
+        drop_path_rate: probability of skipping a residual block, 0 to 1; not every network has it.
+
+    Source: R. Wightman, PyTorch Image Models, github.com/huggingface/pytorch-image-models.
+    """
+
+    dims = (2,)
+    example: ClassVar[Mapping[str, Any]] = {"model": "resnet10t"}
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        *,
+        model: Annotated[str, {"pattern": "^[a-z][a-z0-9_]*$", "examples": ["resnet18", "vit_tiny_patch16_224"]}],
+        drop_rate: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
+        drop_path_rate: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
+    ) -> None:
+        super().__init__()
+        # A name with a scheme ("hf-hub:..", "local-dir:..") would make timm fetch or read files.
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", model) or not library.is_model(model):
+            near = library.list_models(f"*{model[:6]}*")[:5] if re.fullmatch(r"\w+", model) else []
+            hint = f"; some that exist: {', '.join(near)}" if near else ""
+            raise ValueError(f"timm has no model {model!r}{hint}")
+        if len(inputs.shape) != 2:
+            raise ValueError(f"timm has 2D networks only, the images have {len(inputs.shape)} dimensions")
+        self.network = _create(model, inputs, drop_rate, drop_path_rate)
+        self.feature_dim = _width(self.network)
+        self.stages = _stages(self.network)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give features (batch, feature_dim) float32 of images (batch, channel, rows, columns)."""
+        return self.network(inputs)
+
+
+def _create(model: str, inputs: Inputs, drop_rate: float, drop_path_rate: float) -> nn.Module:
+    settings: dict[str, Any] = {"pretrained": False, "in_chans": inputs.channels, "num_classes": 0}
+    if drop_rate:
+        settings["drop_rate"] = drop_rate
+    if drop_path_rate:
+        settings["drop_path_rate"] = drop_path_rate
+    config = library.get_pretrained_cfg(model)
+    if config is not None and config.fixed_input_size:
+        settings["img_size"] = tuple(inputs.shape)
+    try:
+        return library.create_model(model, **settings)
+    except (TypeError, AssertionError, ValueError, RuntimeError) as error:
+        size = " x ".join(str(n) for n in inputs.shape)
+        raise ValueError(f"timm cannot build {model} for images of {size}: {error}") from error
+
+
+def _width(network: nn.Module) -> int:
+    """Give the width of the features, behind a layer before the classifier where there is one."""
+    found = getattr(network, "head_hidden_size", None) or getattr(network, "num_features", None)
+    if not isinstance(found, int):
+        raise ValueError(f"timm's {type(network).__name__} does not say how many features it gives")
+    return found
+
+
+def _stages(network: nn.Module) -> tuple[str, ...]:
+    """Name the parts with parameters, in registration order; lists of blocks are opened."""
+    names: list[str] = []
+    for name, child in network.named_children():
+        if not any(True for _ in child.parameters()):
+            continue
+        if name in _LISTS and isinstance(child, nn.Sequential | nn.ModuleList):
+            names += [f"{name}.{index}" for index in range(len(child))]
+        else:
+            names.append(name)
+    return tuple(names)

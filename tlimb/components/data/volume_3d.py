@@ -1,0 +1,32 @@
+"""Volumes with a list of preprocessing steps."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tlimb.components.contracts import Array, DataModule, Preprocess
+from tlimb.components.images import load
+
+
+class Volume3D(DataModule):
+    """Volumes, preprocessed by the given steps in the given order.
+
+    Args:
+        preprocess: steps, each done on what the one before it gave.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"preprocess": []}
+
+    def __init__(self, *, preprocess: Sequence[Preprocess]) -> None:
+        self.preprocess = tuple(preprocess)
+
+    def load(self, image: Path, mask: Path | None) -> Array:
+        """Read and preprocess one volume: float32 (channel, x, y, z)."""
+        current = load(image, mask)
+        for step in self.preprocess:
+            current = step.apply(current)
+        return current.voxels
+
+    def recipe(self) -> Mapping[str, Any]:
+        """Give the steps with their options."""
+        return {"reading": 1, "steps": [step.recipe() for step in self.preprocess]}

@@ -1,0 +1,1 @@
+"""Layers from features to outputs."""

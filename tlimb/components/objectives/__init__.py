@@ -1,0 +1,1 @@
+"""Primary objectives of heads."""

@@ -1,0 +1,1 @@
+"""Deterministic steps on one image."""

@@ -1,0 +1,27 @@
+"""Supervised training of one or several heads."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from tlimb.components.contracts import Batch, Network, Scenario, StepContext
+
+
+class Supervised(Scenario):
+    """Train encoder and heads on labelled samples; each head's loss is the mean over samples with its label."""
+
+    def terms(
+        self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
+    ) -> tuple[dict[str, Tensor], StepContext]:
+        """Give one term for each head, named after it: its weight times its loss."""
+        features = {role: network.encoder(batch.inputs) for role, batch in batches.items()}
+        outputs: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
+        for name, head in network.heads.items():
+            role = network.roles.get(name) or self.roles[0]
+            outputs[name] = head(features[role])
+            batch = batches[role]
+            loss = network.objectives[name].loss(outputs[name], batch.targets[name], batch.valid[name])
+            terms[name] = network.weights.get(name, 1.0) * loss
+        context = StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
+        return terms, context

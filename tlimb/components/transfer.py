@@ -1,0 +1,179 @@
+"""Putting a parent's weights into an encoder, with an account of every tensor.
+
+Nothing is ever loaded partly in silence: each tensor of the encoder must be found, unless the spec names it in
+`adapt.missing`, and a transfer that finds nothing is an error.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from attrs import asdict, frozen
+from torch import Tensor, nn
+
+from tlimb.components.contracts import Encoder
+from tlimb.problems import ExitCode, Problem, TlimbError
+
+
+@frozen
+class TransferReport:
+    """What became of each tensor; names are those of `encoder.network`.
+
+    Attributes:
+        matched: copied as they are.
+        adapted: copied after a change of shape that the spec asked for.
+        missing: not in the parent, allowed by `adapt.missing`; they keep their random values.
+        mismatched: of another shape in the parent, allowed by `adapt`; they keep their random values.
+        unexpected: in the parent only; left out.
+        changed: number of tensors whose values are not what they were.
+        before: sha256 of the encoder's tensors before the transfer.
+        after: the same after it.
+    """
+
+    matched: tuple[str, ...]
+    adapted: tuple[str, ...]
+    missing: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    changed: int
+    before: str
+    after: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON: counts of what fits, names of what does not."""
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {**lists, "matched": len(self.matched)}
+
+
+def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str, Any] | None = None) -> TransferReport:
+    """Copy a parent's tensors into an encoder's network, in place.
+
+    Args:
+        encoder: receives them.
+        tensors: the parent's parameters and buffers by their names in `encoder.network`.
+        adapt: `stem`: how the first convolution is fitted to another number of input channels (`sum`, `mean` or `new`;
+            None refuses); `position`: how position embeddings are fitted to another size (`new`; None refuses);
+            `missing`: patterns (`layer4.*`) of tensors that may be absent.
+
+    Raises:
+        TlimbError: a tensor is absent or of another shape, or no tensor at all was found.
+    """
+    adapt = adapt or {}
+    own = encoder.network.state_dict()
+    patterns = tuple(adapt.get("missing") or ())
+    stem = first_convolution(encoder.network)
+    copied: dict[str, Tensor] = {}
+    lists: dict[str, list[str]] = {key: [] for key in ("matched", "adapted", "missing", "mismatched", "wrong")}
+    for name, target in own.items():
+        source = tensors.get(name)
+        if source is None:
+            lists["missing" if _fits(name, patterns) else "wrong"].append(name)
+        elif source.shape == target.shape:
+            lists["matched"].append(name)
+            copied[name] = source
+        else:
+            fitted = _fit(source, target, adapt.get("stem")) if name == stem else None
+            if fitted is not None:
+                lists["adapted"].append(name)
+                copied[name] = fitted
+            else:
+                lists["mismatched" if _renewed(name, stem, adapt, patterns) else "wrong"].append(name)
+    if lists["wrong"] or not copied:
+        raise TlimbError(_problem(own, tensors, lists["wrong"], copied, stem), ExitCode.DATA)
+    before, hashes = tensors_digest(own), {name: _digest(tensor) for name, tensor in own.items()}
+    with torch.no_grad():
+        for name, source in copied.items():
+            own[name].copy_(source)
+    return TransferReport(
+        matched=tuple(lists["matched"]),
+        adapted=tuple(lists["adapted"]),
+        missing=tuple(lists["missing"]),
+        mismatched=tuple(lists["mismatched"]),
+        unexpected=tuple(sorted(set(tensors) - set(own))),
+        changed=sum(_digest(own[name]) != hashes[name] for name in copied),
+        before=before,
+        after=tensors_digest(own),
+    )
+
+
+def transferred(encoder: Encoder, report: TransferReport) -> dict[str, Tensor]:
+    """Give clones of the tensors that came from the parent, as `Auxiliary.begin` wants them.
+
+    To be called right after `transfer`; a resumed run must transfer again from the parent first.
+    """
+    own = encoder.network.state_dict()
+    return {name: own[name].detach().clone() for name in (*report.matched, *report.adapted)}
+
+
+def first_convolution(network: nn.Module) -> str | None:
+    """Name the weight of the first convolution, which sees the image's channels; None when there is none."""
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return next((f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, kinds)), None)
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Give the sha256 over names, types, shapes and bytes of tensors, in order of name."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(f"{name}:{_digest(tensors[name])}\n".encode())
+    return total.hexdigest()
+
+
+def _digest(tensor: Tensor) -> str:
+    flat = tensor.detach().cpu().contiguous()
+    head = f"{flat.dtype}{tuple(flat.shape)}".encode()
+    return hashlib.sha256(head + flat.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def _fit(source: Tensor, target: Tensor, stem: str | None) -> Tensor | None:
+    """Fit a convolution's weight (out, in, *kernel) to another number of input channels; None when it cannot be."""
+    if stem not in ("sum", "mean") or source.shape[0] != target.shape[0] or source.shape[2:] != target.shape[2:]:
+        return None
+    merged = source.sum(dim=1, keepdim=True) if stem == "sum" else source.mean(dim=1, keepdim=True)
+    # For several new channels `sum` shares the response out: an image repeated in all of them gives the old response.
+    share = target.shape[1] if stem == "sum" else 1
+    return (merged / share).expand_as(target)
+
+
+def _renewed(name: str, stem: str | None, adapt: Mapping[str, Any], patterns: Iterable[str]) -> bool:
+    """Say whether the spec lets a tensor of another shape start anew."""
+    position = "pos_embed" in name or "position" in name
+    return (
+        (name == stem and adapt.get("stem") == "new")
+        or (position and adapt.get("position") == "new")
+        or _fits(name, patterns)
+    )
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _problem(
+    own: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    wrong: list[str],
+    copied: Mapping[str, Tensor],
+    stem: str | None,
+) -> Problem:
+    absent = [name for name in wrong if name not in tensors]
+    shaped = [name for name in wrong if name in tensors]
+    notes = [f"{len(absent)} absent: {', '.join(absent[:5])}"] if absent else []
+    notes += [f"{name}: {_shape(tensors[name])} in the parent, {_shape(own[name])} here" for name in shaped[:5]]
+    unexpected = [name for name in tensors if name not in own]
+    if unexpected:
+        notes.append(f"{len(unexpected)} only in the parent: {', '.join(sorted(unexpected)[:5])}")
+    if stem in shaped:
+        help_ = "adapt: {stem: sum} fits the first convolution to another number of channels"
+    elif absent and copied:
+        help_ = "adapt: {missing: [PATTERN]} lets named tensors start at random"
+    else:
+        help_ = "the parent must have the same architecture with the same options"
+    message = f"{len(copied)} of {len(own)} encoder tensors match the parent's"
+    return Problem("weights-mismatch", message, help=help_, note=tuple(notes))
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(str(length) for length in tensor.shape) or "a number"

@@ -1,0 +1,1 @@
+"""Weightings of several heads' losses."""
