@@ -1,0 +1,1 @@
+"""Measurements, never tests: every case runs its peer in the same invocation and prints ratios."""

@@ -1,0 +1,53 @@
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_inside_the_repository_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path = target.split("#")[0]
+        if path and "://" not in path and not path.startswith("mailto:") and not (page.parent / path).exists():
+            broken.append(target)
+    assert not broken, broken
+
+
+def test_the_architecture_page_has_a_paragraph_for_every_room():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    layers = tools["importlinter"]["contracts"][0]["layers"]
+    rooms = {room.strip() for layer in layers for room in layer.split("|")} - {"__main__"}
+
+    described = {
+        name for line in re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE) for name in re.findall(r"\w+", line)
+    }
+    assert rooms <= described, rooms - described
+
+
+def test_the_identity_page_lists_every_field_of_a_manifest():
+    text = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
+    tree = ast.parse((ROOT / "tlimb" / "manifest.py").read_text(encoding="utf-8"))
+    manifest = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Manifest")
+    fields = {node.target.id for node in manifest.body if isinstance(node, ast.AnnAssign)}
+
+    assert fields == {"work", "hashed", "uses", "gates", "after"}, "a new field must be hashed, recorded or ignored"
+    for name in fields - {"hashed"}:
+        assert f"`{name}`" in text
+
+
+def test_decisions_are_numbered_without_gaps_and_say_context_and_decision():
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith(f"# {page.name[:4]}: ")
+        assert "**Context.**" in text
+        assert "**Decision.**" in text

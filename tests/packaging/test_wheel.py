@@ -1,0 +1,100 @@
+"""The wheel in an empty environment: no checkout, no torch, run from the root folder of the file system."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = os.environ.get("TLIMB_UV") or shutil.which("uv")
+HEAVY = ("torch", "lightning", "timm", "monai", "nibabel", "numpy")
+
+
+def run(*command, **more):
+    return subprocess.run(
+        [str(one) for one in command], capture_output=True, text=True, check=False, timeout=600, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build from a copy that is deleted afterwards, so nothing can be read from a checkout."""
+    given = os.environ.get("TLIMB_WHEEL")
+    if given:
+        return Path(given)
+    if UV is None:
+        pytest.skip("uv is not here; `make dist` brings it")
+    copy = tmp_path_factory.mktemp("copy") / "tlimb"
+    skip = shutil.ignore_patterns(".git", ".venv", ".tools", "demo", "dist", "build", "*_cache", "tests", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=skip)
+    out = tmp_path_factory.mktemp("dist")
+    built = run(UV, "build", "--quiet", "--wheel", "--out-dir", out, copy)
+    assert built.returncode == 0, built.stderr
+    shutil.rmtree(copy)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Give the python of an environment with the wheel and the pinned compile half only."""
+    if UV is None:
+        pytest.skip("uv is not here; `make dist` brings it")
+    venv = tmp_path_factory.mktemp("empty") / "venv"
+    python = venv / "bin" / "python"
+    assert run(UV, "venv", "--quiet", "--python", sys.executable, venv).returncode == 0
+    pins = ROOT / "requirements" / "compile.txt"
+    done = run(UV, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", pins)
+    assert done.returncode == 0, done.stderr
+    done = run(UV, "pip", "install", "--quiet", "--python", python, "--no-deps", wheel)
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+def tlimb(installed, *arguments):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TLIMB", "VIRTUAL"))}
+    return run(installed.with_name("tlimb"), *arguments, cwd="/", env=clean)
+
+
+def packaged(installed, name):
+    found = run(installed, "-c", f"from tlimb.resources import folder; print(folder({name!r}))", cwd="/")
+    assert found.returncode == 0, found.stderr
+    folder = Path(found.stdout.strip())
+    assert ROOT not in folder.parents
+    return folder
+
+
+def names(pattern):
+    return sorted(path.name for path in (ROOT / "specs").glob(pattern))
+
+
+@pytest.mark.long
+def test_nothing_of_the_run_half_is_installed(installed):
+    for module in HEAVY:
+        assert run(installed, "-c", f"import {module}").returncode != 0, module
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", names("*.yaml"))
+def test_every_example_spec_validates_from_the_wheel(installed, name):
+    done = tlimb(installed, "validate", packaged(installed, "specs") / name)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["shortest.yaml", "pretrain-finetune.yaml"])
+def test_an_example_spec_is_planned_from_the_wheel(installed, name, tmp_path):
+    # The cohort is drawn by the full installation; planning it needs neither torch nor numpy.
+    full = Path(sys.executable).with_name("tlimb")
+    drawn = run(full, "phantom", tmp_path / "data" / "population", "--participants", 60, "--sites", 3, "--families",
+                "--voxel-mm", 8, "--seed", 1)  # fmt: skip
+    assert drawn.returncode == 0, drawn.stdout + drawn.stderr
+    spec = shutil.copy(packaged(installed, "specs") / name, tmp_path)
+    folders = ("--store", tmp_path / "store", "--private", tmp_path / "private", "-o", tmp_path / "plan")
+
+    done = tlimb(installed, "plan", spec, *folders)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "plan" / "runs.csv").is_file()
