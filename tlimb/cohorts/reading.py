@@ -56,6 +56,8 @@ class Reader(ABC):
     """What an image is called in messages."""
     source: str = ""
     """The folder or table as it is written in the spec."""
+    columns: tuple[str, ...] = ()
+    """Columns of its tables, in order; known after `find`."""
 
     @abstractmethod
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:
