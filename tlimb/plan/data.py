@@ -86,7 +86,8 @@ class Declared:
         split = split_of(self.study, dataset)
         if split is None or split.name not in ("kfold", "leave_one_out"):
             return ()
-        count = self.known.get(dataset, split.options.get("folds", 1))
+        owner = self.study.datasets[dataset].files_place
+        count = self.known.get(dataset, self.known.get(owner, split.options.get("folds", 1)))
         return tuple(str(position + 1) for position in range(int(count)))
 
     def view(self, uses: Uses, part: str, labels: tuple[str, ...]) -> str | None:

@@ -1,0 +1,66 @@
+"""A spec from file to typed study, with everything that is wrong with it."""
+
+import sys
+from pathlib import Path
+
+from attrs import frozen
+
+from tlimb.language import catalogue, checking, lower, rules, source
+from tlimb.language.catalogue import Catalogue
+from tlimb.language.model import Study
+from tlimb.language.source import Source
+from tlimb.problems import Problem, Severity, TlimbError
+
+
+@frozen(eq=False)
+class Loaded:
+    """A spec that was read and checked.
+
+    Attributes:
+        source: text and tree.
+        study: the typed study; None when the spec's shape is wrong.
+        catalogue: the components it was checked against.
+        problems: with places, in the order of the file.
+    """
+
+    source: Source
+    study: Study | None
+    catalogue: Catalogue
+    problems: tuple[Problem, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Say whether there is an error."""
+        return any(problem.severity is Severity.ERROR for problem in self.problems)
+
+    def sound(self) -> Study:
+        """Give the study.
+
+        Raises:
+            TlimbError: the spec has errors.
+        """
+        if self.study is None or self.broken:
+            raise TlimbError(self.problems)
+        return self.study
+
+
+def load(path: Path, components: Catalogue | None = None) -> Loaded:
+    """Read and check a spec; mistakes are in the result, not raised.
+
+    Raises:
+        TlimbError: there is no such file.
+    """
+    known = components or catalogue.load()
+    # Deep but legal nesting must not meet Python's default limit inside jsonschema.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 5000))
+    read = source.read(path)
+    problems = [*read.problems]
+    study = None
+    if not read.unreadable:
+        shape = checking.check(read, known)
+        problems += shape
+        # Rules speak about meaning; they run even when the shape has mistakes elsewhere, as far as it can be lowered.
+        study = lower.lower(read)
+        if not any(problem.severity is Severity.ERROR for problem in problems):
+            problems += rules.check(study, read, known)
+    return Loaded(read, study, known, tuple(read.resolve(problems)))

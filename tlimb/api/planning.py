@@ -1,0 +1,204 @@
+"""Spec and files to a plan, and what the store already has of it."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from tlimb.api.load import Loaded
+from tlimb.api.project import Asked, Project, project
+from tlimb.cohorts.hashing import HashCache
+from tlimb.cohorts.view import private_folder, write_views
+from tlimb.language.model import Study
+from tlimb.language.values import Component
+from tlimb.manifest import Json, canonical
+from tlimb.plan import checks, diff, write
+from tlimb.plan.code import Code
+from tlimb.plan.cohort import Cohorts
+from tlimb.plan.diff import Change
+from tlimb.plan.expand import Expander, TooLargeError
+from tlimb.plan.leaks import Guard, families
+from tlimb.plan.pieces import Components
+from tlimb.plan.plan import Plan
+from tlimb.problems import Problem, Severity, TlimbError
+from tlimb.store import Store, disk
+
+Progress = Callable[[int, int], None]
+REMEMBERED_RUNS = 5_000
+"""Plans with more nodes are remembered by spec and work only: differences inside runs are then not told."""
+
+
+def make_plan(
+    loaded: Loaded,
+    place: Project,
+    *,
+    limit: int = 10_000,
+    allow_leak: bool = False,
+    with_names: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
+    """Plan a study: read its cohorts, expand it, guard against leaks, and write the views.
+
+    Raises:
+        TlimbError: the spec, the data or the size of the plan is at fault.
+    """
+    study = loaded.sound()
+    private_folder(place.private)
+    hashes = HashCache(place.private)
+    cohorts = Cohorts(study, place.roots, place.private, hashes, progress, with_names=with_names)
+    components = Components(loaded.catalogue, Code(place.code).identity)
+    try:
+        problems = checks.data(study, loaded.catalogue, cohorts)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise TlimbError([*cohorts.problems, *problems])
+        expander = Expander(study, loaded.catalogue, cohorts, components)
+        expansion = expander.expand(limit)
+        problems += checks.selection(study, expansion)
+        rows = (row for found in cohorts.rows_of.values() for row in found)
+        guard = Guard(cohorts.rows_of, families(rows))
+        problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise TlimbError([*cohorts.problems, *problems])
+    except TooLargeError as error:
+        raise TlimbError(checks.too_large(study, error.stage, limit, expander)) from error
+    except TlimbError as error:
+        raise TlimbError(loaded.source.resolve(error.problems), error.exit_code) from error
+    finally:
+        hashes.save()
+    write_views(place.private, cohorts.views)
+    return Plan(
+        study,
+        expansion,
+        tuple(loaded.source.resolve([*cohorts.problems, *problems])),
+        tuple(checks.people(study, cohorts)),
+        tuple(checks.assumed(study, loaded.catalogue)),
+    )
+
+
+def check_data(loaded: Loaded, asked: Asked, *, with_names: bool = False) -> list[Problem]:
+    """Check a study against its tables and file lists; give the problems with places."""
+    place = project(loaded.sound(), loaded.source.path, asked)
+    try:
+        return list(make_plan(loaded, place, with_names=with_names).problems)
+    except TlimbError as error:
+        return list(error.problems)
+
+
+# -- what is done --
+
+
+@frozen(eq=False)
+class Inventory:
+    """What the store has, asked once a work."""
+
+    store: Store
+    environment: Mapping[str, Any] | None
+
+    def has(self, work: str) -> bool:
+        """Say whether a work is finished."""
+        return self.store.has(work)
+
+    def other(self, work: str) -> bool:
+        """Say whether a finished work was computed in another environment than this one."""
+        if self.environment is None:
+            return False
+        result = self.store.glance(work) or {}
+        return result.get("environment", self.environment) != self.environment
+
+    def other_environments(self) -> list[str]:
+        """Give what differs, such as `torch 2.14 -> 2.15`."""
+        found: dict[str, None] = {}
+        for work in self.store.works():
+            then = (self.store.glance(work) or {}).get("environment") or {}
+            for key in sorted({*then, *(self.environment or {})}):
+                now = (self.environment or {}).get(key)
+                if then.get(key) != now and self.environment is not None and then:
+                    found[f"{key} {then.get(key)} -> {now}"] = None
+        return list(found)
+
+
+def inventory(place: Project) -> Inventory:
+    """Open the store of a project, and recall the environment of the last run on this machine."""
+    last = place.private / "environment.json"
+    environment = json.loads(last.read_text(encoding="utf-8")) if last.is_file() else None
+    return Inventory(Store(place.store), environment)
+
+
+def done_of(place: Project, work: str) -> str:
+    """Say in words what the store has of a work."""
+    result = Store(place.store).glance(work)
+    return "to do" if result is None else str(result.get("status", "done"))
+
+
+# -- memory of the last run --
+
+
+def _memory(place: Project, study: Study) -> Path:
+    return place.private / "plans" / f"{study.name}.json"
+
+
+def remember(plan: Plan, place: Project, loaded: Loaded) -> None:
+    """Keep a plan for the next `plan --diff`."""
+    path = _memory(place, plan.study)
+    private_folder(path.parent)
+    content = diff.memory(plan, loaded.source.root.data())
+    if len(plan.graph) > REMEMBERED_RUNS:
+        content |= {"runs": {}, "hashed": {}}
+    disk.write_atomically(path, canonical(content).encode(), 0o600)
+
+
+def changed_since(plan: Plan, place: Project, loaded: Loaded) -> tuple[list[Change], dict[str, list[Change]]] | None:
+    """Give what changed in the spec and in the runs since the study last ran; None when it never did."""
+    path = _memory(place, plan.study)
+    if not path.is_file():
+        return None
+    before = json.loads(path.read_text(encoding="utf-8"))
+    return diff.changes(before["spec"], loaded.source.root.data()), diff.run_changes(plan, before)
+
+
+# -- files --
+
+
+def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
+    """Give what a ranking of this plan needs beside the graph."""
+    study = plan.study
+    components = Components(loaded.catalogue, lambda _: None)
+    metrics = study.report.metrics or tuple(
+        Component(name, {}, "") for name in dict.fromkeys(checks.default_metrics(study, loaded.catalogue))
+    )
+    chosen = study.select
+    return {
+        "study": study.name,
+        "metrics": [components.json("metric", metric) for metric in metrics],
+        "against": study.report.against,
+        "select": None
+        if chosen is None
+        else {
+            "metric": components.json("metric", Component(chosen.metric, {}, "")),
+            "head": chosen.head,
+            "role": chosen.role,
+        },
+        "resamples": 2000,
+        "seed": study.seed,
+    }
+
+
+def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
+    """Write manifests and tables into a folder and give the number of files.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    count = 0
+    request = canonical(rank_request(plan, loaded)) + "\n"
+    made: set[Path] = set()
+    for name, text in (("plan.json", request), *write.files(plan.graph)):
+        path = output / name
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        path.write_text(text, encoding="utf-8")
+        count += 1
+    return count

@@ -1,0 +1,51 @@
+"""Plan and store to the table and its pictures."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tlimb.api.load import Loaded
+from tlimb.api.planning import rank_request
+from tlimb.api.project import Project
+from tlimb.plan.plan import Plan
+from tlimb.problems import ExitCode, Problem, TlimbError
+
+try:
+    from tlimb.report import text
+    from tlimb.report.rank import rank
+    from tlimb.report.request import RankRequest
+    from tlimb.report.table import Table
+except ImportError as error:
+    raise TlimbError(
+        Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'"),
+        ExitCode.BACKEND_MISSING,
+    ) from error
+from tlimb.store import Store
+
+FORMS: Mapping[str, Callable[[Table], str]] = {
+    "text": text.text,
+    "markdown": text.markdown,
+    "csv": text.separated,
+    "tsv": lambda table: text.separated(table, "\t"),
+    "json": text.to_json,
+}
+
+
+def rank_plan(plan: Plan, loaded: Loaded, place: Project) -> Table:
+    """Give the table of what is done so far."""
+    request = RankRequest.from_json(rank_request(plan, loaded))
+    return rank(plan.graph, Store(place.store), place.private, request)
+
+
+def write_report(table: Table, plan: Plan, place: Project, output: Path) -> list[Path]:
+    """Write the table in every form, and the pictures, into a folder; give the files."""
+    from tlimb.report import plots
+
+    output.mkdir(parents=True, exist_ok=True)
+    endings = {"text": "txt", "markdown": "md", "csv": "csv", "tsv": "tsv", "json": "json"}
+    written = []
+    for form, write in FORMS.items():
+        path = output / f"ranking.{endings[form]}"
+        path.write_text(write(table).rstrip("\n") + "\n", encoding="utf-8")
+        written.append(path)
+    written += plots.write(plan.graph, Store(place.store), place.private, place.roots, output)
+    return written

@@ -1,0 +1,60 @@
+"""The steps of a study as functions, for notebooks; the command line does the same with more to see."""
+
+from pathlib import Path
+from typing import Any
+
+from tlimb.api.load import Loaded
+from tlimb.api.load import load as _load
+from tlimb.api.planning import make_plan, remember
+from tlimb.api.project import Asked, project
+from tlimb.api.running import Settings, run_graph
+from tlimb.plan.plan import Plan
+from tlimb.problems import Problem
+
+
+def load(spec: str | Path) -> Loaded:
+    """Read and check a spec; what is wrong with it is in `problems`.
+
+    Raises:
+        TlimbError: there is no such file.
+    """
+    return _load(Path(spec))
+
+
+def validate(spec: str | Path) -> list[Problem]:
+    """Give everything that is wrong with a spec, with places."""
+    return list(_load(Path(spec)).problems)
+
+
+def plan(loaded: Loaded, asked: Asked | None = None) -> Plan:
+    """Plan a loaded study.
+
+    Raises:
+        TlimbError: the spec or the data are at fault.
+    """
+    return make_plan(loaded, project(loaded.sound(), loaded.source.path, asked or Asked()))
+
+
+def run(loaded: Loaded, asked: Asked | None = None, settings: Settings | None = None) -> Any:
+    """Compute what a study still lacks and give the summary.
+
+    Raises:
+        TlimbError: the spec or the data are at fault, or torch is not installed.
+    """
+    place = project(loaded.sound(), loaded.source.path, asked or Asked())
+    made = make_plan(loaded, place)
+    summary = run_graph(made.graph, place, settings or Settings(), lambda _: None)
+    remember(made, place, loaded)
+    return summary
+
+
+def results(loaded: Loaded, asked: Asked | None = None) -> Any:
+    """Give the ranking of what is done so far.
+
+    Raises:
+        TlimbError: the spec or the data are at fault.
+    """
+    from tlimb.api.ranking import rank_plan
+
+    place = project(loaded.sound(), loaded.source.path, asked or Asked())
+    return rank_plan(make_plan(loaded, place), loaded, place)

@@ -1,0 +1,41 @@
+"""The command line: thin commands over `tlimb.api`; every import that costs time happens inside a command."""
+
+import os
+import sys
+from typing import NoReturn
+
+from tlimb.problems import ExitCode, TlimbError
+
+
+def main() -> NoReturn:
+    """Run tlimb and end the process with one of the documented exit codes."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code; what went wrong is printed, never raised."""
+    import click
+
+    from tlimb.cli import show
+    from tlimb.cli.app import app
+
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="tlimb")
+        return int(code or 0)
+    except click.exceptions.Exit as ended:
+        return int(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TlimbError as error:
+        show.problems(error.problems)
+        return int(error.exit_code)
+    except OSError as error:
+        show.os_error(error)
+        return int(ExitCode.CANNOT_WRITE)

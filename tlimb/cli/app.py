@@ -1,0 +1,40 @@
+"""The application and the options that commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlimb.cli import commands
+
+app = typer.Typer(
+    name="tlimb",
+    help="Compile transfer-learning studies on brain images.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spec = Annotated[Path, typer.Argument(help="the study, a YAML file", show_default=False)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from tlimb import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Compile transfer-learning studies on brain images."""
+
+
+commands.register(app)

@@ -1,0 +1,11 @@
+"""One module a command; each gives a function that typer reads."""
+
+from typing import Any
+
+
+def register(app: Any) -> None:
+    """Add all commands to the application."""
+    from tlimb.cli.commands import data, plan, rank, run, store, validate
+
+    for module in (validate, plan, run, rank, data, store):
+        module.register(app)

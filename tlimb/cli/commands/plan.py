@@ -1,0 +1,61 @@
+"""`tlimb plan`: show what will run, what is shared, and what is done already."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tlimb.cli import options
+from tlimb.problems import ExitCode
+
+Format = Literal["text", "mermaid", "dot", "json"]
+
+
+def register(app: Any) -> None:
+    """Add the command."""
+    app.command("plan")(plan)
+
+
+def plan(
+    spec: options.Spec,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="write manifests and tables here")] = None,
+    form: Annotated[str, typer.Option("--format", help="text, mermaid, dot or json")] = "text",
+    explain: Annotated[str | None, typer.Option("--explain", metavar="RUN", help="say all of one run")] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="what changed since the study last ran")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="plan in spite of leaks; reports will say so")
+    ] = False,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+    allow: options.Allow = None,
+    with_names: options.WithNames = False,
+) -> int:
+    """Show every run of a study: what is shared, what is done, what is to do."""
+    from tlimb.api.load import load
+    from tlimb.api.planning import make_plan, write_plan
+    from tlimb.api.project import project
+    from tlimb.cli import overview, progress, show
+
+    if form not in ("text", "mermaid", "dot", "json"):
+        raise typer.BadParameter(f"{form!r} is no format; text, mermaid, dot or json")
+    loaded = load(spec)
+    if loaded.broken:
+        show.problems(loaded.problems, loaded.source)
+        return int(ExitCode.FINDINGS)
+    place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
+    with progress.hashing() as observer:
+        made = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
+    show.problems((*loaded.problems, *made.problems), loaded.source)
+    if explain is not None:
+        print(overview.explain(made, place, explain))
+    elif diff:
+        print(overview.difference(made, place, loaded))
+    else:
+        print(overview.picture(made, place, form))
+    if output is not None:
+        count = write_plan(made, loaded, output)
+        print(f"wrote {count} files to {output}")
+    return int(ExitCode.DONE)

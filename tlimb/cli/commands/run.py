@@ -1,0 +1,85 @@
+"""`tlimb run`: compute what a study still lacks."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlimb.cli import options
+from tlimb.problems import ExitCode
+
+
+def register(app: Any) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    what: Annotated[list[Path], typer.Argument(help="one study (YAML), or manifests (JSON)", show_default=False)],
+    workers: Annotated[int, typer.Option("--workers", "-j", help="runs at a time [CPU cores]")] = 0,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="one draw, one replicate, two batches, a store of its own")
+    ] = False,
+    deadline: Annotated[
+        float | None, typer.Option("--deadline", metavar="SECONDS", help="stop and save before")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
+    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="run in spite of leaks")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print the end only")] = False,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+    allow: options.Allow = None,
+    with_names: options.WithNames = False,
+) -> int:
+    """Compute what a study still lacks; what is done stays done, and one failed run never stops the others."""
+    from tlimb.api.running import Settings
+
+    settings = Settings(workers, smoke, deadline)
+    asked = options.asked(root, store, private, profile, allow)
+    if any(path.suffix == ".json" for path in what):
+        return _manifests(what, settings, asked, quiet)
+    if len(what) != 1:
+        raise typer.BadParameter("one study at a time, or manifests")
+    return _study(what[0], settings, asked, quiet, (limit, allow_leak, with_names))
+
+
+def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[int, bool, bool]) -> int:
+    from tlimb.api.load import load
+    from tlimb.api.planning import make_plan, remember
+    from tlimb.api.project import project
+    from tlimb.api.running import run_graph, smoke_place, smoke_study
+    from tlimb.cli import live, progress, show
+
+    loaded = load(spec)
+    if loaded.broken:
+        show.problems(loaded.problems, loaded.source)
+        return int(ExitCode.FINDINGS)
+    if settings.smoke:
+        loaded = smoke_study(loaded)
+    place = project(loaded.sound(), spec, asked)
+    if settings.smoke:
+        place = smoke_place(place)
+    limit, allow_leak, with_names = planning
+    with progress.hashing() as observer:
+        plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
+    show.problems((*loaded.problems, *plan.problems), loaded.source)
+    with live.display(plan.graph, quiet=quiet) as observe:
+        summary = run_graph(plan.graph, place, settings, observe)
+    if not settings.smoke:
+        remember(plan, place, loaded)
+    print(live.summary(summary, plan.graph))
+    return live.code(summary)
+
+
+def _manifests(what: list[Path], settings: Any, asked: Any, quiet: bool) -> int:
+    from tlimb.api.running import place_of_manifests, read_manifests, run_graph
+    from tlimb.cli import live
+
+    graph = read_manifests(what)
+    place = place_of_manifests(what[0], asked)
+    with live.display(graph, quiet=quiet) as observe:
+        summary = run_graph(graph, place, settings, observe)
+    print(live.summary(summary, graph))
+    return live.code(summary)

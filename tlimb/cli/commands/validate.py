@@ -1,0 +1,44 @@
+"""`tlimb validate`: find the mistakes of a spec before anything runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlimb.cli import options
+from tlimb.problems import ExitCode
+
+
+def register(app: Any) -> None:
+    """Add the command."""
+    app.command("validate")(validate)
+
+
+def validate(
+    specs: Annotated[list[Path], typer.Argument(help="studies, YAML files", show_default=False)],
+    data: Annotated[bool, typer.Option("--data", help="also read tables and file lists")] = False,
+    root: options.Roots = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+    with_names: options.WithNames = False,
+) -> int:
+    """Find the mistakes of a study: all at once, each with its line and what to do."""
+    from tlimb.api.load import load
+    from tlimb.cli import show
+
+    broken = False
+    for path in specs:
+        loaded = load(path)
+        found = list(loaded.problems)
+        if data and not loaded.broken:
+            from tlimb.api.planning import check_data
+
+            found += check_data(loaded, options.asked(root, None, private, profile), with_names=with_names)
+        show.problems(found, loaded.source)
+        bad = any(problem.severity == "error" for problem in found)
+        broken = broken or bad
+        if bad:
+            print(f"{path}: {show.summary(found)}")
+        else:
+            print(f"{path}: valid" + (f" ({show.summary(found)})" if found else ""))
+    return int(ExitCode.FINDINGS if broken else ExitCode.DONE)

@@ -1,0 +1,73 @@
+"""What commands print: problems, tables, durations."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tlimb.language.source import Source
+from tlimb.problems import Problem, Severity
+
+
+def problems(found: Iterable[Problem], source: Source | None = None) -> None:
+    """Print problems to standard error, with the lines of the spec where they are known."""
+    from tlimb.problems import render
+
+    listed = list(found)
+    if not listed:
+        return
+    texts = {} if source is None else {str(source.path): source.text}
+    for problem in listed:
+        place = problem.place
+        if place is not None and place.file not in texts:
+            texts[place.file] = _read(place.file)
+    print(render(listed, texts, color=colors(sys.stderr)), file=sys.stderr)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def summary(found: Sequence[Problem]) -> str:
+    """Give a count such as `2 errors, 1 warning`."""
+    counts = [(kind, sum(1 for problem in found if problem.severity is kind)) for kind in Severity]
+    return ", ".join(
+        f"{n} {kind.value}{'s' if n != 1 and kind is not Severity.INFO else ''}" for kind, n in counts if n
+    )
+
+
+def colors(stream: object) -> bool:
+    """Say whether colours are wanted: on a terminal, unless NO_COLOR is set."""
+    return bool(getattr(stream, "isatty", lambda: False)()) and "NO_COLOR" not in os.environ
+
+
+def os_error(error: OSError) -> None:
+    """Print an error of the system without a traceback."""
+    where = "" if error.filename is None else f" ({error.filename})"
+    print(f"error[cannot-write]: {error.strerror or error}{where}", file=sys.stderr)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Give an aligned table: text to the left, numbers to the right, columns two spaces apart."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(header, *cells, strict=True)]
+    right = [all(isinstance(row[i], int | float) or row[i] in ("", "-") for row in rows) for i in range(len(header))]
+
+    def line(values: Sequence[str]) -> str:
+        padded = [v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True)]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def duration(seconds: float) -> str:
+    """Give a duration for people: `42 s`, `3 min 10 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,255 @@
+"""Datasets of a study to rows: indexes, divisions, views and the facts that manifests carry."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from tlimb.cohorts import narrow, parts, view
+from tlimb.cohorts.declaration import Declaration, IdentityDecl, JoinDecl, LabelDecl
+from tlimb.cohorts.hashing import HashCache
+from tlimb.cohorts.index import index
+from tlimb.cohorts.parts import Division
+from tlimb.cohorts.rows import Cohort, Row
+from tlimb.language.model import Dataset, Study
+from tlimb.language.values import Component
+from tlimb.manifest import Json
+from tlimb.plan import pieces
+from tlimb.plan.data import Use, Uses
+from tlimb.plan.draws import run_seed
+from tlimb.problems import Problem, Severity, TlimbError
+
+Progress = Callable[[int, int], None]
+
+
+class Cohorts:
+    """Answers about datasets from the files themselves; implements `tlimb.plan.data.Data`."""
+
+    def __init__(
+        self,
+        study: Study,
+        roots: Mapping[str, Path],
+        private: Path,
+        hashes: HashCache,
+        progress: Progress | None = None,
+        *,
+        with_names: bool = False,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            study: the study.
+            roots: absolute folder of each named root; `spec` is the folder of the spec.
+            private: folder with identity maps and the group's key.
+            hashes: what is known of files.
+            progress: observer (done, all) of the reading of images.
+            with_names: problems may name people and files.
+        """
+        self.study = study
+        self.roots = roots
+        self.private = private
+        self.hashes = hashes
+        self.progress = progress
+        self.with_names = with_names
+        self.problems: list[Problem] = []
+        self.views: dict[str, view.View] = {}
+        self.rows_of: dict[str, tuple[Row, ...]] = {}
+        self._cohorts: dict[str, Cohort] = {}
+        self._by_declaration: dict[str, Cohort] = {}
+        self._divisions: dict[tuple[str, int], Division] = {}
+        self._parts: dict[tuple[Use, str], tuple[Row, ...] | None] = {}
+        self._views: dict[tuple[Uses, str, tuple[str, ...]], str | None] = {}
+
+    # -- indexes --
+
+    def cohort(self, name: str) -> Cohort:
+        """Give a dataset's index.
+
+        Raises:
+            TlimbError: it cannot be made; the problems say why.
+        """
+        if name not in self._cohorts:
+            declaration = self._declaration(self.study.datasets[name])
+            key = repr(declaration)
+            if key not in self._by_declaration:
+                made, problems = index(declaration, self.hashes, self.progress, with_names=self.with_names)
+                self._note(problems)
+                if made is None:
+                    raise TlimbError(problems)
+                self._by_declaration[key] = made
+            self._cohorts[name] = self._by_declaration[key]
+        return self._cohorts[name]
+
+    def _note(self, problems: list[Problem]) -> None:
+        self.problems += [problem for problem in problems if problem not in self.problems]
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise TlimbError(problems)
+
+    def _declaration(self, dataset: Dataset) -> Declaration:
+        files = dataset.files or Component("none", {}, dataset.pointer)
+        root = dataset.root or "spec"
+        identity = dataset.identity
+        return Declaration(
+            name=dataset.files_place,
+            pointer=files.pointer.rpartition("/files")[0],
+            reader=files.name,
+            options={key: pieces.plain(value) for key, value in files.options.items()},
+            root_name=root,
+            root=self.roots[root],
+            labels={n: LabelDecl(one.column, dict(one.map), one.private) for n, one in dataset.labels.items()},
+            joins=tuple(JoinDecl(join.file, join.by, join.private) for join in dataset.join),
+            missing=dataset.missing,
+            identity=None if identity is None else IdentityDecl(identity.namespace, identity.column, identity.map),
+            cohort=dataset.cohort,
+            private_root=self.private,
+        )
+
+    # -- who is in which part --
+
+    def division(self, name: str, replicate: int = 0) -> Division:
+        """Give how the people of a dataset are divided, folds included."""
+        dataset = self.study.datasets[name]
+        owner = self.study.datasets[dataset.split_place or name]
+        key = (owner.name, replicate)
+        if key not in self._divisions:
+            cohort = self.cohort(owner.name)
+            pointer = dataset.origins.get("split", dataset.pointer)
+            split = None if dataset.split is None else {dataset.split.name: _options(dataset.split)}
+            people = None if owner.portion is None else self._portion(owner)
+            seed = self.study.seed if replicate == 0 else run_seed(self.study.seed, replicate)
+            made, problems = parts.divide(cohort, split, seed=seed, participants=people, pointer=pointer)
+            self._note(problems)
+            assert made is not None
+            self._divisions[key] = made
+        return self._divisions[key]
+
+    def _portion(self, dataset: Dataset) -> tuple[str, ...]:
+        pointer = dataset.origins.get("portions", dataset.pointer)
+        groups = {
+            label
+            for other in self.study.datasets.values()
+            if other.files_place == dataset.files_place and other.split is not None
+            for label in (_options(other.split).get("group") or ())
+        }
+        cohort = self.cohort(dataset.name)
+        made, problems = narrow.portions(cohort, dataset.portions, seed=self.study.seed, group=groups, pointer=pointer)
+        self._note(problems)
+        return made[str(dataset.portion)]
+
+    def rows(self, use: Use, part: str) -> tuple[Row, ...] | None:
+        """Give the images of a part in canonical order; None when the split makes no such part."""
+        key = (use, part)
+        if key not in self._parts:
+            self._parts[key] = self._rows(use, part)
+        return self._parts[key]
+
+    def _rows(self, use: Use, part: str) -> tuple[Row, ...] | None:
+        dataset = self.study.datasets[use.dataset]
+        division = self.division(use.dataset, use.replicate if use.resplit else 0)
+        if dataset.split is None and part == "train":
+            part = "all"
+        people = division.part(part, use.fold, use.inner)
+        if people is None:
+            return None
+        wanted = set(people)
+        owner = dataset.split_place or dataset.name
+        if dataset.portion is not None and owner != dataset.name:
+            wanted &= set(self._portion(dataset))
+        cohort = self.cohort(dataset.name)
+        rows = [row for row in self._kept(dataset, cohort) if row.participant in wanted]
+        for name, size in use.subset:
+            if name == part:
+                rows = self._subset(dataset, cohort, division, rows, part, size, use.replicate)
+        return tuple(evolve(row, dataset=dataset.name) for row in rows)
+
+    def _kept(self, dataset: Dataset, cohort: Cohort) -> tuple[Row, ...]:
+        pointer = dataset.origins.get("only", dataset.pointer)
+        images = f"{dataset.origins.get('files', dataset.pointer)}"
+        files = dataset.files
+        if files is not None:
+            images += f"/{files.name}" + ("/folder" if "folder" in files.options else "")
+        self._note(narrow.unique_images(cohort, dataset.only, images, dataset=dataset.name, with_names=self.with_names))
+        if not dataset.only:
+            return cohort.rows
+        rows, problems = narrow.only(cohort, dataset.only, pointer)
+        self._note(problems)
+        return rows
+
+    def _subset(
+        self,
+        dataset: Dataset,
+        cohort: Cohort,
+        division: Division,
+        rows: list[Row],
+        part: str,
+        size: float,
+        replicate: int,
+    ) -> list[Row]:
+        people = dict.fromkeys(row.participant for row in rows)
+        pointer = dataset.origins.get(f"subset/{part}", dataset.pointer)
+        chosen, problems = narrow.subset(
+            cohort,
+            people,
+            size,
+            seed=run_seed(self.study.seed, replicate),
+            part=part,
+            stratify=division.stratify,
+            pointer=pointer,
+        )
+        self._note(problems)
+        return [row for row in rows if row.participant in set(chosen)]
+
+    # -- what manifests need --
+
+    def folds(self, dataset: str) -> tuple[str, ...]:
+        """Give the names of a dataset's outer folds; empty when its split has none."""
+        split = self.study.datasets[dataset].split
+        return () if split is None or split.name not in ("kfold", "leave_one_out") else self.division(dataset).names
+
+    def view(self, uses: Uses, part: str, labels: tuple[str, ...]) -> str | None:
+        """Give the digest of the rows of a part, pooled in order; None when the part does not exist."""
+        key = (uses, part, labels)
+        if key not in self._views:
+            found = [self._shown(use, part, labels) for use in uses]
+            if any(rows is None for rows in found) or not any(found):
+                self._views[key] = None
+            else:
+                rows = tuple(row for one in found for row in one or ())
+                self._views[key] = self._keep(rows, labels)
+        return self._views[key]
+
+    def _shown(self, use: Use, part: str, labels: tuple[str, ...]) -> tuple[Row, ...] | None:
+        """Give rows in which the classes of private labels are positions: no manifest holds their names."""
+        rows = self.rows(use, part)
+        cohort = self.cohort(use.dataset)
+        for label in labels:
+            if rows and label in cohort.private and cohort.labels[label].kind == "class":
+                rows = view.hide(rows, label, cohort.labels[label].classes)
+        return rows
+
+    def _keep(self, rows: tuple[Row, ...], labels: tuple[str, ...]) -> str:
+        work, content = view.view(rows, labels)
+        self.views[work] = content
+        self.rows_of[work] = rows
+        return work
+
+    def facts(self, uses: Uses, label: str | None, kind: str) -> Json:
+        """Give what a manifest says of a target, from the training part."""
+        labels = () if label is None else (label,)
+        rows = [row for use in uses for row in self._shown(use, "train", labels) or ()]
+        return view.facts(rows, label, kind)
+
+    def inputs(self, uses: Uses) -> Json:
+        """Give the header facts of the training images."""
+        return view.inputs([row for use in uses for row in self.rows(use, "train") or ()])
+
+    def whole(self, dataset: str) -> str | None:
+        """Give the digest of all images of a dataset, without labels, for the cache fill."""
+        rows = self._kept(self.study.datasets[dataset], self.cohort(dataset))
+        return self._keep(rows, ()) if rows else None
+
+
+def _options(component: Component) -> dict[str, Any]:
+    found = pieces.plain(component)[component.name]
+    return dict(found)

@@ -1,0 +1,118 @@
+"""A plan: the graph of a study, what is done of it, and what it means for people."""
+
+from collections.abc import Callable, Mapping
+
+from attrs import field, frozen
+
+from tlimb.language.model import Study
+from tlimb.manifest import Graph, Json, Manifest
+from tlimb.plan.expand import Expansion
+from tlimb.problems import Problem
+
+
+@frozen(eq=False)
+class Plan:
+    """What a study will do.
+
+    Attributes:
+        study: the typed study.
+        expansion: nodes and counts.
+        problems: what was found while planning: warnings only, or the plan would not exist.
+        people: lines about cohorts and parts, for people.
+        assumed: defaults that change bits and were not written, as (place, option, value).
+    """
+
+    study: Study
+    expansion: Expansion
+    problems: tuple[Problem, ...] = ()
+    people: tuple[str, ...] = ()
+    assumed: tuple[tuple[str, str, Json], ...] = field(default=())
+
+    @property
+    def graph(self) -> Graph:
+        """Give the graph of manifests."""
+        return self.expansion.graph
+
+
+@frozen
+class StageLine:
+    """One line of the overview.
+
+    Attributes:
+        name: stage, test, or kind of node.
+        kind: `fit`, `refit`, `predict`, `select` or `prepare`.
+        configurations: assignments before sharing.
+        runs: distinct works.
+        gated: how many of them wait for a selection.
+        done: how many are in the store.
+        other: how many of those were computed in another environment.
+    """
+
+    name: str
+    kind: str
+    configurations: int
+    runs: int
+    gated: int
+    done: int
+    other: int = 0
+
+
+def lines(plan: Plan, done: Callable[[str], bool], other: Callable[[str], bool]) -> list[StageLine]:
+    """Give the overview, stage by stage.
+
+    Args:
+        plan: the plan.
+        done: says whether a work is finished in the store.
+        other: says whether it was finished in another environment than this one.
+    """
+    found = plan.expansion
+    table: list[tuple[str, str, int, tuple[str, ...]]] = []
+    if found.prepares:
+        table.append(("volumes", "prepare", len(found.prepares), found.prepares))
+    table += [(name, "fit", counts.configurations, counts.works) for name, counts in found.stages.items()]
+    table += [(name, "refit", counts.configurations, counts.works) for name, counts in found.refits.items()]
+    if found.selects:
+        table.append(("selection", "select", len(found.selects), found.selects))
+    by_test: dict[str, dict[str, None]] = {name: {} for name in found.tests}
+    for node in plan.graph:
+        if node.kind == "predict":
+            for use in node.uses:
+                by_test[use["test"]][node.work] = None
+    for name, works in by_test.items():
+        table.append((name, "predict", len(found.tests[name]), tuple(works)))
+    return [
+        StageLine(
+            name,
+            kind,
+            configurations,
+            len(works),
+            sum(1 for work in works if plan.graph.nodes[work].gates),
+            sum(1 for work in works if done(work)),
+            sum(1 for work in works if done(work) and other(work)),
+        )
+        for name, kind, configurations, works in table
+    ]
+
+
+def find(plan: Plan, prefix: str) -> list[Manifest]:
+    """Give the nodes whose work begins with the given digits."""
+    return [node for node in plan.graph if node.work.startswith(prefix)]
+
+
+def short_places(places: tuple[str, ...]) -> Mapping[str, str]:
+    """Give each search place the shortest ending of its path that tells it apart from the others."""
+    shorts: dict[str, str] = {}
+    for place in places:
+        parts = place.replace("[", "/").replace("]", "").split("/")
+        for size in range(1, len(parts) + 1):
+            text = ".".join(parts[-size:])
+            clash = any(other != place and _ends(other, text) for other in places)
+            if not clash:
+                break
+        shorts[place] = text
+    return shorts
+
+
+def _ends(place: str, text: str) -> bool:
+    joined = ".".join(place.replace("[", "/").replace("]", "").split("/"))
+    return joined == text or joined.endswith("." + text)
