@@ -74,7 +74,7 @@ def of_type(hint: Any, where: str = "") -> dict[str, Any]:
         return schema
     if hint is Any:
         return {}
-    if hint in _PLAIN:
+    if isinstance(hint, type) and hint in _PLAIN:
         return {"type": _PLAIN[hint]}
     if origin is Literal:
         return _literal(get_args(hint))

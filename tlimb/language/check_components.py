@@ -35,7 +35,7 @@ def check_component(walk: Walk, tree: Tree, shape: Shape) -> None:
     kind = shape.kind
     known = [entry for entry in tree.entries if _known(walk, kind, entry.key)]
     if not tree.entries:
-        walk.report("missing-key", f"the name of the {kind} is missing", tree, help=_list(walk, kind))
+        walk.report("missing-key", f"the name of the {kind} is missing", tree, on_key=True, help=_list(walk, kind))
     elif not known:
         _no_known(walk, tree, shape)
     else:
@@ -130,23 +130,42 @@ def _unknown(walk: Walk, name: str, shape: Shape, tree: Tree, entry: Entry | Non
     meant = None
     if options:
         title = clip(shape.title, 30)
+        forms = [option if option.startswith("{") or ": " not in option else f"{{{option}}}" for option in options]
         help_: tuple[str, ...] = tuple(
-            f"{'write' if i == 0 else 'or   '}   {title}: {option}" for i, option in enumerate(options)
+            f"{'write' if i == 0 else 'or   '}   {title}: {form}" for i, form in enumerate(forms)
         )
     else:
         meant = closest(name, [*words, *(shape.nodes if entry is not None else ())])
         help_ = (f"did you mean `{meant}`?",) if meant else ()
-    note = f"{_plural(shape.kind)} here: {', '.join(words)}, or a class path; their options: `tlimb components {shape.kind}`"
-    article = "an" if False else "no"
-    message = f"{article} {shape.kind} is called `{clip(name)}`"
+    note = f"{_plural(shape.kind)} here: {', '.join(words)}, or a class path"
+    note = f"{note}; their options: `tlimb components {shape.kind}`"
+    message = f"no {word(shape.kind)} is called `{clip(name)}`"
     on_key = entry is not None
     walk.report(f"unknown-{shape.kind}", message, tree, on_key=on_key, help=help_, note=note)
     if entry is not None and meant in names:
         check_options(walk, entry, shape.kind, str(meant))
 
 
+WORDS = {
+    "auxiliary": "auxiliary objective",
+    "augment": "augmentation",
+    "cohort": "cohort reader",
+    "data": "data module",
+    "layout": "layout of weights",
+    "preprocess": "preprocessing step",
+    "search": "search",
+}
+
+
+def word(kind: str) -> str:
+    """Say a component kind in words."""
+    return WORDS.get(kind, kind)
+
+
 def _plural(kind: str) -> str:
-    return {"auxiliary": "auxiliaries"}.get(kind, f"{kind}es" if kind.endswith("ch") else f"{kind}s")
+    if kind == "layout":
+        return "layouts of weights"
+    return word(kind) + ("es" if kind.endswith("ch") else "s")
 
 
 def _list(walk: Walk, kind: str) -> tuple[str, ...]:

@@ -94,6 +94,10 @@ def _check_range(walk: Walk, word: Entry, shape: Shape) -> None:
 
 def unknown_word(walk: Walk, tree: Tree, shape: Shape) -> bool:
     """Report a mapping in place of a value when one of its keys looks like a word of a search entry."""
+    if not tree.entries:
+        message = f"`{shape.title}` is {expected(shape)}; this is an empty mapping"
+        walk.report("wrong-type", message, tree, on_key=True)
+        return True
     if len(tree.entries) != 1:
         return False
     entry = tree.entries[0]

@@ -63,7 +63,7 @@ def check_sequence(walk: Walk, tree: Tree, shape: Shape) -> None:
 
 def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     """Report a value of the wrong kind, with what was probably meant."""
-    help_: tuple[str, ...] = ()
+    help_ = _inside(tree, shape)
     value = tree.value
     numeric = {"integer", "number"} & set(shape.types)
     if tree.kind == "scalar" and isinstance(value, str):
@@ -79,9 +79,22 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
             help_ = (f"write {value.replace('_', '').replace(',', '')}",)
         elif numeric and value == "none":
             help_ = ("`none` is not allowed here; delete the key to use the default",)
+    elif tree.kind == "scalar" and shape.enum:
+        help_ = tuple(f"did you mean `{word}`?" for word in shape.enum if tree.raw in str(word))[:1]
     elif tree.kind == "scalar" and "string" in shape.types:
         help_ = (f'quotes make it a text: "{tree.raw}"',)
     walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _inside(tree: Tree, shape: Shape) -> tuple[str, ...]:
+    """Say in which key of a block a value belongs that stands in place of the block."""
+    if tree.kind != "scalar":
+        return ()
+    for name, inner in (shape.keys or {}).items():
+        words = [*inner.enum, *inner.examples]
+        if tree.value in words or (len(shape.required) == 1 and name in shape.required):
+            return (f"write   {clip(shape.title, 30)}: {{{name}: {clip(tree.raw, 30)}}}",)
+    return ()
 
 
 _BOOLEANS = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}

@@ -1,0 +1,14 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tlimb.language.catalogue import Catalogue, load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The shipped components, and stand-ins for those of later releases."""
+    return load().with_extra(json.loads((ROOT / "tests/fixtures/standins.json").read_text()))

@@ -1,0 +1,218 @@
+"""Write what is generated from the code: component catalogue, JSON Schemas, and check that they are current.
+
+This is the only place that imports all components, so it needs the run half installed. `python -m tlimb.export`
+writes, `--check` only compares and names what is out of date.
+"""
+
+import importlib
+import inspect
+import json
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+
+import tlimb.components
+from tlimb import describe, resources
+from tlimb.language import catalogue as catalogues
+from tlimb.language import schema
+from tlimb.language.builtins import BUILTINS
+from tlimb.language.shapes import NODE_WORDS, RESERVED
+
+FOLDERS = {
+    "architectures": "architecture",
+    "augments": "augment",
+    "auxiliaries": "auxiliary",
+    "data": "data",
+    "heads": "head",
+    "layouts": "layout",
+    "metrics": "metric",
+    "objectives": "objective",
+    "optimizers": "optimizer",
+    "preprocess": "preprocess",
+    "samplers": "sampler",
+    "scenarios": "scenario",
+    "schedulers": "scheduler",
+    "weightings": "weighting",
+}
+"""Folder of `tlimb/components` -> component kind."""
+
+FACTS = (
+    "kind",
+    "metrics",
+    "direction",
+    "needs_parent",
+    "needs_head",
+    "roles",
+    "reads",
+    "unread",
+    "requires",
+    "dims",
+    "architecture",
+    "expects",
+    "parents",
+    "domain_roles",
+)
+"""Class attributes that the compile half may need to know without importing the class."""
+
+
+class ExportError(Exception):
+    """A component breaks a rule of the catalogue; the message says which."""
+
+
+def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
+    """Write all generated files, or only compare; give the files that differ from what they should be.
+
+    Args:
+        write: write them; otherwise nothing is touched.
+        folder: folder of the schemas of version 1; by default the one beside the package.
+    """
+    folder = folder or resources.folder("schema") / "v1"
+    content = {folder / name: text for name, text in files().items()}
+    stale = [path for path, text in content.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if write:
+        for path in stale:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content[path], encoding="utf-8")
+    return stale
+
+
+def files() -> dict[str, str]:
+    """Give the text of every generated file by name."""
+    listed = catalogue()
+    known = catalogues.from_json(listed)
+    return {
+        "catalogue.json": _text(listed),
+        "spec.json": _text(schema.spec(known)),
+        "manifest.json": _text(schema.manifest()),
+    }
+
+
+def catalogue() -> dict[str, Any]:
+    """Describe all components, each kind and name in order."""
+    kinds: dict[str, dict[str, Any]] = {kind: {} for kind in catalogues.KINDS}
+    for name, cls in BUILTINS:
+        kinds[cls.kind][name] = builtin(cls)  # type: ignore[attr-defined]
+    for kind, name, cls in components():
+        if name in kinds[kind]:
+            raise ExportError(f"two components of the kind {kind} are called {name}")
+        kinds[kind][name] = listing(cls)
+    return {"tlimb": 1, "kinds": {kind: dict(sorted(found.items())) for kind, found in kinds.items()}}
+
+
+def components() -> Iterator[tuple[str, str, type]]:
+    """Give kind, name and class of every component, by importing each module of `tlimb/components`."""
+    for path in map(Path, tlimb.components.__path__):
+        for folder in sorted(path.iterdir()):
+            kind = FOLDERS.get(folder.name)
+            if kind is None or not folder.is_dir():
+                continue
+            for found in sorted(pkgutil.iter_modules([str(folder)]), key=lambda module: module.name):
+                if found.name.startswith("_"):
+                    continue
+                module = importlib.import_module(f"tlimb.components.{folder.name}.{found.name}")
+                yield kind, found.name, only_class(module)
+
+
+def only_class(module: ModuleType) -> type:
+    """Give the one public class that a component's module defines.
+
+    Raises:
+        ExportError: it defines none or several.
+    """
+    found = [
+        cls
+        for name, cls in vars(module).items()
+        if inspect.isclass(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    if len(found) != 1:
+        names = ", ".join(cls.__name__ for cls in found) or "none"
+        raise ExportError(f"{module.__name__} must define exactly one public class; it defines {names}")
+    return found[0]
+
+
+def listing(cls: type) -> dict[str, Any]:
+    """Describe a component class as the catalogue holds it.
+
+    Raises:
+        ExportError: an option has the name of a word of the language.
+    """
+    options = describe.options(cls)
+    for name in options:
+        if name in NODE_WORDS or name in RESERVED:
+            raise ExportError(f"{cls.__module__}: the option {name!r} is a word of the language")
+    facts = {name: describe.plain(getattr(cls, name)) for name in FACTS if hasattr(cls, name) and _plain(cls, name)}
+    return {
+        "class": f"{cls.__module__}.{cls.__qualname__}",
+        "revision": getattr(cls, "revision", 1),
+        "doc": describe.summary(cls),
+        "source": describe.source(cls),
+        "aka": dict(getattr(cls, "aka", {})),
+        "facts": facts,
+        "options": options,
+    }
+
+
+def _plain(cls: type, name: str) -> bool:
+    value = getattr(cls, name)
+    return not callable(value) and not isinstance(value, property) and not inspect.ismemberdescriptor(value)
+
+
+def builtin(cls: type) -> dict[str, Any]:
+    """Describe a component of the compile half from its attrs fields."""
+    options: dict[str, Any] = {}
+    for attribute in attrs.fields(cls):
+        option = {
+            "doc": attribute.metadata["doc"],
+            "required": attribute.default is attrs.NOTHING,
+            "schema": _field_schema(attribute.metadata["schema"]),
+        }
+        if attribute.default is not attrs.NOTHING:
+            default = attribute.default.factory() if isinstance(attribute.default, attrs.Factory) else attribute.default  # type: ignore[arg-type]
+            option["default"] = describe.plain(default)
+        options[attribute.name] = option
+    return {
+        "class": f"{cls.__module__}.{cls.__qualname__}",
+        "revision": 1,
+        "doc": describe.summary(cls),
+        "source": "",
+        "aka": {},
+        "facts": {},
+        "options": options,
+    }
+
+
+def _field_schema(schema_: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the schema of a field; an inner block becomes an object with its own fields."""
+    if "block" not in schema_:
+        return dict(schema_)
+    inner = builtin(schema_["block"])["options"]
+    return {
+        "type": "object",
+        "properties": {name: {**option["schema"], "doc": option["doc"]} for name, option in inner.items()},
+        "required": [name for name, option in inner.items() if option["required"]],
+        "additionalProperties": False,
+    }
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the generated files, or with `--check` say which are out of date (exit code 1)."""
+    check = "--check" in arguments
+    stale = generate(write=not check)
+    for path in stale:
+        print(f"{'out of date' if check else 'wrote'}: {path}")
+    if check and stale:
+        print("run: make generate")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

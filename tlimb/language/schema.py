@@ -1,0 +1,290 @@
+"""The JSON Schema of specs, for editors, made from the shapes of the language.
+
+Only keywords that draft-07 and 2020-12 share are used, without oneOf, anyOf and not: editors then complete every
+place and mark the key that is wrong. A place is one schema with a list of types; what belongs to one of these
+types stands inside `allOf`, where it does not disturb completion.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from tlimb.language.catalogue import Catalogue
+from tlimb.language.shapes import (
+    CLASS_PATH,
+    NODE_WORDS,
+    PARAM,
+    SCALARS,
+    UNSET,
+    Grammar,
+    Shape,
+    grammar,
+)
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+ID = "https://tlimb.org/schema/v1/spec.json"
+_RANGES = ("uniform", "log_uniform", "int_uniform")
+_NODE_DOCS = {
+    "choice": "Searched: the best of these on validation is kept.",
+    "compare": "Compared: each of these is a row of the final table.",
+    "uniform": "Searched: drawn evenly between two numbers.",
+    "log_uniform": "Searched: drawn evenly between two numbers on a logarithmic scale.",
+    "int_uniform": "Searched: a whole number drawn evenly between two, both included.",
+    "param": "A value of `params`, or a field of its record: all who use it vary together.",
+}
+
+
+def spec(catalogue: Catalogue) -> dict[str, Any]:
+    """Give the schema of a spec with the components of a catalogue."""
+    writer = _Writer(grammar(catalogue))
+    study = writer.shape(writer.grammar.study)
+    # editors read the modeline as a key too
+    study["properties"] = {"$schema": {"title": "schema", "type": "string"}, **study["properties"]}
+    study["title"] = "tlimb study"
+    head = {"$schema": DRAFT, "$id": ID}
+    return {**head, **study, "$defs": dict(sorted(writer.definitions.items()))}
+
+
+class _Writer:
+    """Writes shapes as schemas; what is used in several places is kept once in `definitions`."""
+
+    def __init__(self, language: Grammar) -> None:
+        self.grammar = language
+        self.definitions: dict[str, Any] = {}
+
+    def shape(self, shape: Shape) -> dict[str, Any]:
+        """Give the schema of a place."""
+        head = _head(shape)
+        if shape.anything:
+            return {**head, "allOf": [self._anything()]}
+        if shape.kind:
+            return {**head, **_examples(self._bare(shape)), "allOf": [self._component(shape)]}
+        if shape.nodes:
+            return {**head, **self._scalar(shape), "allOf": [self._varying(shape)]}
+        return {**head, **self._fixed(shape)}
+
+    def _fixed(self, shape: Shape) -> dict[str, Any]:
+        """Give all of a place but what search entries add."""
+        found = self._scalar(shape)
+        rules: list[dict[str, Any]] = found.pop("allOf", [])
+        if shape.keys is not None:
+            found["properties"] = {name: self.shape(inner) for name, inner in shape.keys.items()}
+            if shape.required:
+                found["required"] = list(shape.required)
+            found["additionalProperties"] = False
+        elif shape.values is not None:
+            found["additionalProperties"] = self.shape(shape.values)
+            if shape.names:
+                rules = [*rules, {"propertyNames": {"pattern": shape.names}}]
+            if "minProperties" in shape.sizes:
+                rules = [*rules, {"minProperties": shape.sizes["minProperties"]}]
+        return {**found, "allOf": rules} if rules else found
+
+    def _scalar(self, shape: Shape) -> dict[str, Any]:
+        """Give the types of a place and what holds for its scalars and lists."""
+        found: dict[str, Any] = {"type": _types(shape), **shape.limits}
+        rules: list[dict[str, Any]] = []
+        words = [*shape.enum, *(["none"] if shape.none and "none" not in shape.enum else [])]
+        if shape.share:
+            found["exclusiveMinimum"] = 0
+            rules.append({"if": {"type": "string"}, "then": {"enum": ["rest"]}})
+            rules.append({"if": {"type": "number", "minimum": 1}, "then": {"minimum": 2, "multipleOf": 1}})
+        elif shape.enum:
+            types = [*shape.types, *(["string"] if shape.none else [])]
+            if set(_as_list(found["type"])) <= set(types):
+                found["enum"] = words
+            else:
+                rules.append({"if": {"type": types}, "then": {"enum": words}})
+                found["examples"] = words
+        elif shape.none and "string" not in shape.types:
+            rules.append({"if": {"type": "string"}, "then": {"enum": ["none"]}})
+        if shape.items is not None:
+            found["items"] = self.shape(shape.items)
+            found |= {name: size for name, size in shape.sizes.items() if name != "minProperties"}
+        return {**found, "allOf": rules} if rules else found
+
+    def _component(self, shape: Shape) -> dict[str, Any]:
+        """Give a reference to the definition of a component's place."""
+        forms = [shape.kind, *(["or_search"] if shape.nodes else []), *(["or_none"] if shape.none else [])]
+        forms += ["or_list"] if shape.items is not None else []
+        name = "_".join(forms)
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            self.definitions[name] = self._component_definition(shape, f"#/$defs/{name}")
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _component_definition(self, shape: Shape, own: str) -> dict[str, Any]:
+        bare = self._bare(shape)
+        named = "|".join([*bare, CLASS_PATH.removeprefix("^").removesuffix("$")])
+        found: dict[str, Any] = {"title": shape.kind, "type": _types(shape), "pattern": f"^(?:{named})$"}
+        if shape.items is not None:
+            found["items"] = self.shape(shape.items)
+        found["properties"] = {
+            name: {"$ref": f"#/$defs/{self._options(shape.kind, name)}"}
+            for name in self.grammar.catalogue.names(shape.kind)
+        }
+        # in an alternative the word none is always a value: with or without
+        inner = own if not shape.kind else self._alternative(shape, own)
+        found["properties"] |= self._nodes(shape, inner)
+        found["patternProperties"] = {CLASS_PATH: {"$ref": f"#/$defs/{self._open()}"}}
+        found["additionalProperties"] = False
+        found["allOf"] = [_one_key(shape.nodes)]
+        return found
+
+    def _alternative(self, shape: Shape, own: str) -> str:
+        """Give the reference for alternatives, in which `none` may always stand."""
+        if shape.none or not shape.nodes:
+            return own
+        from attrs import evolve
+
+        return str(self._component(evolve(shape, none=True))["$ref"])
+
+    def _bare(self, shape: Shape) -> list[str]:
+        """Give the names that may be written alone: those of components without required options."""
+        names = [listing.name for listing in self.grammar.catalogue.all(shape.kind) if not listing.required]
+        return [*(["none"] if shape.none else []), *names]
+
+    def _options(self, kind: str, name: str) -> str:
+        definition = f"{kind}_{name}".replace(".", "_") if "." not in name else f"{kind}_{_digest(name)}"
+        if definition not in self.definitions:
+            self.definitions[definition] = {}
+            shape = self.grammar.options[kind, name]
+            self.definitions[definition] = self.shape(shape)
+        return definition
+
+    def _open(self) -> str:
+        if "options_of_class_path" not in self.definitions:
+            self.definitions["options_of_class_path"] = {
+                "title": "options",
+                "type": ["object", "null"],
+                "additionalProperties": self._anything(),
+            }
+        return "options_of_class_path"
+
+    def _anything(self) -> dict[str, Any]:
+        """Give a reference to the definition of any value, in which search entries are well formed."""
+        own = {"$ref": "#/$defs/anything"}
+        if "anything" not in self.definitions:
+            self.definitions["anything"] = {}
+            shape = Shape("value", nodes=NODE_WORDS, types=("number",))
+            self.definitions["anything"] = {
+                "title": "value",
+                "type": [*SCALARS, "array", "object"],
+                "items": own,
+                "properties": self._nodes(shape, "#/$defs/anything", key=False),
+                "additionalProperties": own,
+                "allOf": _open_nodes(NODE_WORDS),
+            }
+        return own
+
+    def _varying(self, shape: Shape) -> dict[str, Any]:
+        """Give a reference to the definition of a value that may be a search entry."""
+        name = f"search_{'_'.join(shape.types) or 'list'}_{_digest(_signature(shape))}"
+        own = f"#/$defs/{name}"
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            found = {"title": "value or search entry", **self._fixed(shape)}
+            rules = found.pop("allOf", [])
+            found["properties"] = self._nodes(shape, own, key=shape.values is None)
+            if shape.values is None:
+                found["additionalProperties"] = False
+                rules = [*rules, _one_key(shape.nodes)]
+            else:
+                names = f"^(?:{'|'.join([*shape.nodes, 'key'])}|{shape.names.strip('^$')})$"
+                rules = [rule for rule in rules if "propertyNames" not in rule]
+                rules += [{"propertyNames": {"pattern": names}}, *_open_nodes(shape.nodes)]
+            self.definitions[name] = {**found, "allOf": rules}
+        return {"$ref": own}
+
+    def _nodes(self, shape: Shape, own: str, key: bool = True) -> dict[str, Any]:
+        """Give the properties of a search entry; `own` is the schema of an alternative."""
+        found: dict[str, Any] = {}
+        for word in shape.nodes:
+            inner: dict[str, Any] = {"title": word, "markdownDescription": _NODE_DOCS[word]}
+            if word == "param":
+                inner |= {"type": "string", "pattern": PARAM}
+            elif word in _RANGES:
+                inner |= {"type": "array", "minItems": 2, "maxItems": 2, "items": _end(word, shape)}
+            elif word == "choice":
+                inner |= {"type": "array", "minItems": 1, "items": {"$ref": own}}
+            else:
+                inner |= {"type": ["array", "object"], "minItems": 1, "items": {"$ref": own}}
+                inner |= {"additionalProperties": {"$ref": own}, "allOf": [{"minProperties": 1}]}
+            found[word] = inner
+        if key and set(shape.nodes) & {"choice", *_RANGES}:
+            found["key"] = {
+                "title": "key",
+                "type": "string",
+                "markdownDescription": "Keeps the draws after a renaming.",
+            }
+        return found
+
+
+def _end(word: str, shape: Shape) -> dict[str, Any]:
+    limits = {name: limit for name, limit in shape.limits.items() if name != "pattern"}
+    if word == "log_uniform" and limits.get("minimum", 0) <= 0:
+        limits.setdefault("exclusiveMinimum", 0)
+        limits.pop("minimum", None)
+    return {"title": "end", "type": "integer" if word == "int_uniform" else "number", **limits}
+
+
+def _one_key(nodes: tuple[str, ...]) -> dict[str, Any]:
+    """Say that a mapping has one key; a search entry may have `key` beside it."""
+    one = {"minProperties": 1, "maxProperties": 1}
+    keyed = [word for word in nodes if word in ("choice", *_RANGES)]
+    if not keyed:
+        return one
+    both = {"minProperties": 2, "maxProperties": 2, "propertyNames": {"enum": [*keyed, "key"]}}
+    return {"if": {"type": "object", "required": ["key"]}, "then": both, "else": one}
+
+
+def _open_nodes(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Say for a mapping with free keys that a word of a search entry stands alone in it."""
+    rules = []
+    for word in nodes:
+        names = [word, "key"] if word in ("choice", *_RANGES) else [word]
+        rules.append({"if": {"type": "object", "required": [word]}, "then": {"propertyNames": {"enum": names}}})
+    return rules
+
+
+def _types(shape: Shape) -> str | list[str]:
+    types = [name for name in shape.types if name != "integer" or "number" not in shape.types]
+    if (shape.none or shape.share or shape.kind) and "string" not in types:
+        types.append("string")
+    types += ["array"] if shape.items is not None else []
+    types += ["object"] if shape.mapping else []
+    types += ["null"] if shape.null else []
+    return types[0] if len(types) == 1 else types
+
+
+def _as_list(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+def _head(shape: Shape) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": shape.title}
+    if shape.doc:
+        found["markdownDescription"] = shape.doc
+        found["x-intellij-html-description"] = shape.doc.replace("&", "&amp;").replace("<", "&lt;")
+    if shape.default is not UNSET and shape.default is not None:
+        found["default"] = shape.default
+    return found | _examples(list(shape.examples))
+
+
+def _examples(names: list[Any]) -> dict[str, Any]:
+    return {"examples": names} if names else {}
+
+
+def _signature(shape: Shape) -> str:
+    parts = [shape.types, shape.enum, dict(shape.limits), shape.none, shape.share, dict(shape.sizes), shape.nodes]
+    inner = "" if shape.items is None else _signature(shape.items)
+    return json.dumps([*parts, shape.kind, shape.values is not None, inner], sort_keys=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def manifest() -> dict[str, Any]:
+    """Give the schema of a manifest, as the planner writes it and the runner reads it."""
+    return {"$schema": DRAFT, "$id": ID.replace("spec", "manifest"), "title": "tlimb manifest", "type": "object"}
