@@ -62,7 +62,7 @@ def test_p11_failed_missing_and_pending_runs_are_listed_with_their_reason(study,
     study.searched("scratch", {}, (10, 10))
     failed = study.fit("finetune", {PLACE: "failed"}, 1, 0)
     study.predict(failed, study.use("finetune", {PLACE: "failed"}, 1, 0))
-    study.store.write_record(failed, {"attempts": [{"exit_code": 65, "reason": "row 12 of the view has other bytes"}]})
+    study.store.write_record(failed, {"attempts": [{"code": 65, "reason": "row 12 of the view has other bytes"}]})
     waiting = study.fit("finetune", {PLACE: "waiting"}, 1, 0)
     study.predict(waiting, study.use("finetune", {PLACE: "waiting"}, 1, 0))
     from tlimb.manifest import Gate

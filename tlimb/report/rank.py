@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from tlimb.manifest import Graph
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.report.arms import Arm, Slot, arms
-from tlimb.report.request import Load, MetricLike, RankRequest, load_builtin, metric_name
+from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
 from tlimb.report.statistics import Summary, interval, summarise
 from tlimb.report.table import Cell, Missing, Row, Table, short
@@ -39,6 +39,7 @@ class _Column:
     name: str
     head: str
     metric: MetricLike
+    known_as: str
 
 
 @frozen(eq=False)
@@ -63,7 +64,7 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         TlimbError: a view is missing from the private folder, or does not fit its predictions.
     """
     results = Results(graph, store, private)
-    metrics = [(metric_name(component), load(component)) for component in request.metrics]
+    metrics = [(metric_name(component), known_as(component), load(component)) for component in request.metrics]
     scored = [_score(arm, results) for arm in arms(graph, results)]
     columns = _columns(scored, metrics)
     rows = [_row(one, _against(one, scored, request), columns, request, results) for one in scored]
@@ -103,14 +104,14 @@ def _score(arm: Arm, results: Results) -> _Scored:
     return _Scored(arm, slots)
 
 
-def _columns(scored: Iterable[_Scored], metrics: list[tuple[str, MetricLike]]) -> list[_Column]:
+def _columns(scored: Iterable[_Scored], metrics: list[tuple[str, str, MetricLike]]) -> list[_Column]:
     heads = {
         head: found.task.kind for one in scored for _, heads in one.slots.values() for head, found in heads.items()
     }
     return [
-        _Column(name if len(heads) == 1 else f"{head}/{name}", head, metric)
+        _Column(name if len(heads) == 1 else f"{head}/{name}", head, metric, known_as)
         for head, kind in heads.items()
-        for name, metric in metrics
+        for name, known_as, metric in metrics
         if metric.kind == kind
     ]
 
@@ -185,7 +186,7 @@ def _cell(one: _Scored, against: _Scored | None, column: _Column, request: RankR
             pairs[slot.works, other.works] = (heads[column.head], other_heads[column.head])
     difference = summarise([values[a] - theirs[b] for a, b in pairs])
     if difference is not None:
-        ends = interval(tuple(pairs.values()), column.metric, request.resamples, request.seed)
+        ends = interval(column.known_as, column.metric, tuple(pairs.values()), request.resamples, request.seed)
         difference = evolve(difference, low=ends[0], high=ends[1]) if ends else difference
     return Cell(summary, difference)
 

@@ -67,7 +67,7 @@ def load_builtin(component: Mapping[str, Any]) -> MetricLike:
         ValueError: the class path is not one of tlimb's own; a user's metric needs a `Load` that allows it.
     """
     path = str(component["class"])
-    if not path.startswith("tlimb.components.metrics."):
+    if not known_as(component):
         raise ValueError(f"{path} is no metric of tlimb's own; allow its package")
     module, _, name = path.rpartition(".")
     made: MetricLike = getattr(import_module(module), name)(**component.get("options", {}))
@@ -77,3 +77,9 @@ def load_builtin(component: Mapping[str, Any]) -> MetricLike:
 def metric_name(component: Mapping[str, Any]) -> str:
     """Give the column name of a metric: the name of its file."""
     return str(component["class"]).split(".")[-2]
+
+
+def known_as(component: Mapping[str, Any]) -> str:
+    """Give the name of one of tlimb's own metrics, else an empty text."""
+    own = str(component["class"]).startswith("tlimb.components.metrics.")
+    return metric_name(component) if own else ""

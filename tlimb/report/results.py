@@ -187,7 +187,7 @@ def _why(result: Mapping[str, Any]) -> str:
 def _failure(work: str, record: Mapping[str, Any]) -> Absent:
     attempts = record.get("attempts") or []
     last = attempts[-1] if isinstance(attempts, list) and attempts else record
-    code = last.get("exit_code", last.get("exit"))
+    code = last.get("code")
     if not isinstance(code, int) or code in (0, 75):
         return Absent("pending", "not finished" if code == 75 else "not run yet", work)
     meaning = FAILURES.get(code, f"ended by signal {code - 128}" if code > 128 else f"exit {code}")

@@ -7,10 +7,14 @@ import numpy as np
 from attrs import frozen
 
 from tlimb.report.request import MetricLike, Values
+from tlimb.report.resampling import resampled
 from tlimb.report.results import Scored
 
 LEAST_FINITE = 0.9
 """Share of bootstrap samples in which the metric must be defined for an interval to be given."""
+
+AT_ONCE = 250
+"""Resamples that are held in memory together."""
 
 
 @frozen
@@ -41,7 +45,7 @@ def summarise(values: Sequence[float]) -> Summary | None:
 
 
 def interval(
-    pairs: Sequence[tuple[Scored, Scored]], metric: MetricLike, resamples: int, seed: int
+    name: str, metric: MetricLike, pairs: Sequence[tuple[Scored, Scored]], resamples: int, seed: int
 ) -> tuple[float, float] | None:
     """Give the 95 % percentile bootstrap interval of the mean paired difference, over participants.
 
@@ -49,8 +53,9 @@ def interval(
     all pairs; the trainings stay as they are, so this is the uncertainty of the test people only.
 
     Args:
-        pairs: predictions of a row and of its reference on equal rows, one pair a repetition and fold.
+        name: the metric's name if it is one of tlimb's own, else anything.
         metric: computed on every sample.
+        pairs: predictions of a row and of its reference on equal rows, one pair a repetition and fold.
         resamples: number of samples.
         seed: equal seeds give equal intervals.
 
@@ -63,15 +68,19 @@ def interval(
         return None
     people = sorted({person for one, _ in pairs for person in one.people})
     places = {person: place for place, person in enumerate(people)}
-    owners = [np.array([places[person] for person in one.people]) for one, _ in pairs]
+    owners = [np.array([places[person] for person in one.people], dtype=np.int64) for one, _ in pairs]
     generator = np.random.default_rng(seed)
     means = []
-    for _ in range(resamples):
-        counts = np.bincount(generator.integers(len(people), size=len(people)), minlength=len(people))
-        means.append(
-            np.mean([_difference(pair, owner, counts, metric) for pair, owner in zip(pairs, owners, strict=True)])
-        )
-    finite = [mean for mean in means if math.isfinite(mean)]
+    for begin in range(0, resamples, AT_ONCE):
+        size = min(AT_ONCE, resamples - begin)
+        drawn = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), size=size)
+        parts = [
+            _values(name, metric, one, drawn[:, owner]) - _values(name, metric, other, drawn[:, owner])
+            for (one, other), owner in zip(pairs, owners, strict=True)
+        ]
+        means.append(np.mean(parts, axis=0))
+    found = np.concatenate(means)
+    finite = found[np.isfinite(found)]
     if len(finite) < LEAST_FINITE * resamples:
         return None
     low, high = np.percentile(finite, [2.5, 97.5])
@@ -79,12 +88,8 @@ def interval(
 
 
 def _comparable(one: Scored, other: Scored) -> bool:
-    return one.people == other.people and bool(np.array_equal(one.targets, other.targets))
+    return bool(one.people) and one.people == other.people and bool(np.array_equal(one.targets, other.targets))
 
 
-def _difference(pair: tuple[Scored, Scored], owner: Values, counts: Values, metric: MetricLike) -> float:
-    chosen = np.repeat(np.arange(len(owner)), counts[owner])
-    if not len(chosen):
-        return math.nan
-    one, other = (metric.compute(side.targets[chosen], side.predictions[chosen]) for side in pair)
-    return one - other
+def _values(name: str, metric: MetricLike, scored: Scored, weights: Values) -> Values:
+    return resampled(name, metric, scored.targets, scored.predictions, weights)
