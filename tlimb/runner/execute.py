@@ -1,6 +1,7 @@
 """Execute one manifest in this process, from looking it up to publishing its result."""
 
 import errno
+import logging
 import os
 import socket
 import time
@@ -66,6 +67,8 @@ def _compute(job: Job) -> Result:
         problem = Problem("not-run", f"a node of kind {job.manifest.kind} is not executed by the runner")
         raise TlimbError(problem, ExitCode.USAGE)
     warnings.filterwarnings("ignore", module=r"lightning\..*|torch\..*")
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with job.store.staging() as staged:
         result = KINDS[job.manifest.kind](job, staged)
         whole = seal(staged, result)

@@ -11,7 +11,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from tlimb.components.contracts import Encoder, Head, Inputs, Network, Objective, TargetFacts
-from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.components.transfer import transfer, transferred
 from tlimb.runner.api import Places
 from tlimb.runner.code import build
 from tlimb.runner.seeds import seed_initialisation
@@ -87,18 +87,8 @@ class Loaded:
 
 def load_encoder(encoder: Encoder, found: Mapping[str, Tensor], adapt: Mapping[str, Any]) -> Loaded:
     """Put a parent's weights into an encoder; a tensor that does not fit is an error unless the spec says so."""
-    own = encoder.network.state_dict()
-    allowed = tuple(adapt.get("missing") or ())
-    fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
-    missing = [name for name in own if name not in fitting and not name.startswith(allowed or ("\0",))]
-    if missing:
-        raise TlimbError(
-            Problem("nothing-loaded", f"{len(missing)} tensors of the encoder are not in the weights: {missing[:3]}"),
-            ExitCode.USAGE,
-        )
-    encoder.network.load_state_dict(fitting, strict=False)
-    clones = {name: tensor.clone() for name, tensor in fitting.items()}
-    return Loaded(clones, {"matched": len(fitting), "missing": sorted(set(own) - set(fitting))})
+    report = transfer(encoder, found, adapt)
+    return Loaded(transferred(encoder, report), report.to_json())
 
 
 def load_heads(network: Network, found: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:

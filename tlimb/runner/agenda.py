@@ -1,0 +1,239 @@
+"""Which node of a graph may run next, and what became of each; knows no process and no torch."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import define, field, frozen
+
+from tlimb.manifest import Gate, Graph, Kind, Manifest, digest
+from tlimb.problems import ExitCode
+from tlimb.store import Store
+
+
+class Status(StrEnum):
+    """What became of a node.
+
+    `closed`: a select node chose otherwise, so it is not wanted. `skipped`: it cannot run because another failed.
+    """
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CLOSED = "closed"
+
+
+OVER = frozenset(Status) - {Status.WAITING, Status.RUNNING}
+
+
+@frozen
+class Failure:
+    """Exit code and public reason of a run that did not end well."""
+
+    code: int
+    reason: str
+
+
+@frozen
+class Summary:
+    """What became of a graph.
+
+    Attributes:
+        computed: works that were computed now.
+        reused: works whose result was there already.
+        failed: work -> how it failed; diverged works are among them, with code 76.
+        skipped: work -> the work whose failure is the reason.
+        closed: gated works that no select node chose.
+        pending: works that were not finished: they yielded at the deadline, were interrupted, or never started.
+        signal: number of the signal that ended the run; None for none.
+    """
+
+    computed: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
+    failed: Mapping[str, Failure] = field(factory=dict)
+    skipped: Mapping[str, str] = field(factory=dict)
+    closed: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    signal: int | None = None
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Give all works that have a good result, computed now or before."""
+        return (*self.computed, *self.reused)
+
+    @property
+    def code(self) -> int:
+        """Give the exit code of the whole: of the signal, of the failures when they agree, or 75 for unfinished."""
+        if self.signal is not None:
+            return 128 + self.signal
+        if self.failed:
+            codes = {failure.code for failure in self.failed.values()}
+            return codes.pop() if len(codes) == 1 else int(ExitCode.FINDINGS)
+        return int(ExitCode.YIELDED if self.pending else ExitCode.DONE)
+
+
+@define(eq=False)
+class Agenda:
+    """The state of every node of a graph while it is worked off.
+
+    Attributes:
+        graph: the nodes.
+        store: tells what is done already; every byte of it is verified.
+        status: work -> what became of it so far.
+        failed: work -> how it failed.
+        because: skipped work -> the work that failed.
+        reused: works whose result was there already.
+        yielded: works that stopped themselves and can be continued later.
+    """
+
+    graph: Graph
+    store: Store
+    status: dict[str, Status] = field(init=False)
+    failed: dict[str, Failure] = field(factory=dict, init=False)
+    because: dict[str, str] = field(factory=dict, init=False)
+    reused: list[str] = field(factory=list, init=False)
+    computed: list[str] = field(factory=list, init=False)
+    yielded: list[str] = field(factory=list, init=False)
+    _chosen: dict[str, int | None] = field(factory=dict, init=False)
+    _looked: set[str] = field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Start with everything waiting."""
+        self.status = {manifest.work: Status.WAITING for manifest in self.graph}
+
+    def settle(self) -> Iterator[Manifest]:
+        """Decide what can be decided without running anything; gives every node that is over by that."""
+        moved = True
+        while moved:
+            moved = False
+            for manifest in self.graph:
+                if self.status[manifest.work] is Status.WAITING and self._settle(manifest):
+                    moved = True
+                    yield manifest
+
+    def ready(self) -> Iterator[Manifest]:
+        """Go through the nodes that may start now, in the graph's order."""
+        preparing = {self._data(m) for m in self.graph if self._is(m, Status.RUNNING) and m.kind is Kind.PREPARE}
+        for manifest in self.graph:
+            if not self._is(manifest, Status.WAITING) or manifest.work in self.yielded:
+                continue
+            if not self._free(manifest):
+                continue
+            if manifest.kind is Kind.PREPARE:
+                # Two fills of one recipe at once would decode the images that they share twice.
+                if self._data(manifest) in preparing:
+                    continue
+                preparing.add(self._data(manifest))
+            yield manifest
+
+    def start(self, work: str) -> None:
+        """Note that a node is running."""
+        self.status[work] = Status.RUNNING
+
+    def finish(self, work: str, code: int, reason: str = "", reused: bool = False) -> None:
+        """Note how a running node ended."""
+        if code == ExitCode.DONE:
+            self._succeed(work, reused)
+        elif code == ExitCode.YIELDED:
+            self.status[work] = Status.WAITING
+            self.yielded.append(work)
+        else:
+            self.status[work] = Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED
+            self.failed[work] = Failure(code, reason)
+
+    def over(self, works: tuple[str, ...]) -> bool:
+        """Say whether nothing more will happen to these nodes; those outside the graph count as over."""
+        return all(self.status.get(work, Status.DONE) in OVER for work in works)
+
+    def summary(self, signal: int | None = None) -> Summary:
+        """Give what became of everything."""
+        pending = tuple(work for work, status in self.status.items() if status not in OVER)
+        closed = tuple(work for work, status in self.status.items() if status is Status.CLOSED)
+        return Summary(
+            tuple(self.computed), tuple(self.reused), dict(self.failed), dict(self.because), closed, pending, signal
+        )
+
+    def _succeed(self, work: str, reused: bool) -> None:
+        self.status[work] = Status.DONE
+        (self.reused if reused else self.computed).append(work)
+        if work in self.graph.nodes and self.graph.nodes[work].kind is Kind.SELECT:
+            result = self.store.result(work, expected=True) or {}
+            self._chosen[work] = result.get("chosen")
+
+    def _is(self, manifest: Manifest, status: Status) -> bool:
+        return self.status[manifest.work] is status
+
+    @staticmethod
+    def _data(manifest: Manifest) -> str:
+        return digest(manifest.hashed.get("data"))
+
+    def _free(self, manifest: Manifest) -> bool:
+        """Say whether all that the node waits for is over; one open gate is enough."""
+        gates = not manifest.gates or any(self._open(gate) for gate in manifest.gates)
+        return gates and self.over((*manifest.parents, *manifest.after))
+
+    def _open(self, gate: Gate) -> bool:
+        return self.status.get(gate.select) is Status.DONE and self._chosen.get(gate.select) == gate.candidate
+
+    def _settle(self, manifest: Manifest) -> bool:
+        return self._settle_gates(manifest) or self._settle_parents(manifest) or self._settle_done(manifest)
+
+    def _settle_gates(self, manifest: Manifest) -> bool:
+        gates = manifest.gates
+        if not gates or any(self._open(gate) for gate in gates):
+            return False
+        if not self.over(tuple(gate.select for gate in gates)):
+            return False
+        broken = [gate.select for gate in gates if self.status.get(gate.select) is not Status.DONE]
+        broken = [work for work in broken if self.status.get(work) is not Status.CLOSED]
+        if broken:
+            self._skip(manifest, broken[0])
+        else:
+            self.status[manifest.work] = Status.CLOSED
+        return True
+
+    def _settle_parents(self, manifest: Manifest) -> bool:
+        """Skip a node whose parent cannot give anything; what has diverged still is an answer to some."""
+        if manifest.gates and not any(self._open(gate) for gate in manifest.gates):
+            # Whether it is wanted at all comes first.
+            return False
+        tolerated: set[str] = set(manifest.parents) if manifest.kind is Kind.SELECT else set()
+        tolerated |= set(_flat(manifest.hashed.get("parents", {}).get("epochs_from", [])))
+        for parent in manifest.parents:
+            status = self.status.get(parent)
+            if status is Status.CLOSED:
+                self.status[manifest.work] = Status.CLOSED
+                return True
+            if status in (Status.FAILED, Status.SKIPPED) or (status is Status.DIVERGED and parent not in tolerated):
+                self._skip(manifest, parent)
+                return True
+        return False
+
+    def _settle_done(self, manifest: Manifest) -> bool:
+        """Look once whether the result is there already, when its turn has come."""
+        if manifest.work in self._looked or not self._free(manifest):
+            return False
+        self._looked.add(manifest.work)
+        found = self.store.result(manifest.work)
+        if found is None:
+            return False
+        if found["status"] == "done":
+            self._succeed(manifest.work, reused=True)
+        else:
+            self.finish(manifest.work, int(ExitCode.DIVERGED), str(found.get("reason", "diverged")))
+        return True
+
+    def _skip(self, manifest: Manifest, culprit: str) -> None:
+        self.status[manifest.work] = Status.SKIPPED
+        self.because[manifest.work] = self.because.get(culprit, culprit)
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for inner in value:
+            yield from _flat(inner)

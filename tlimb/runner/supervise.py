@@ -1,0 +1,321 @@
+"""Work a graph off with a warm parent and at most so many children at once; imports no torch.
+
+The supervisor is the caller's process: it may have threads and a progress display, since it never forks workers.
+The warm parent is started when there is something to compute, so a finished study needs no torch at all.
+
+Events given to the observer are JSON objects with `event` and `work`:
+
+- `reused`: the result was in the store already;
+- `started`: with `pid`;
+- `progress`: with `epoch`, `epochs`, `step`, `steps` (batches);
+- `finished`: computed now;
+- `failed`: with `code` and `reason` (76: diverged, with a result);
+- `skipped`: with `because`, the work that failed;
+- `closed`: a select node chose otherwise;
+- `yielded`: it stopped itself at the deadline or was interrupted, and can be continued.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field
+
+from tlimb.cohorts.view import private_folder
+from tlimb.manifest import Graph
+from tlimb.problems import ExitCode
+from tlimb.runner import wire
+from tlimb.runner.agenda import Agenda, Status, Summary
+from tlimb.runner.api import Event, Options, Places
+from tlimb.store import Store
+
+Observer = Callable[[Event], None]
+RESTARTS = 3
+GRACE_S = 15.0
+
+
+class _InterruptedError(BaseException):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def supervise(
+    graph: Graph,
+    place: Places,
+    workers: int = 1,
+    options: Options | None = None,
+    observer: Observer | None = None,
+) -> Summary:
+    """Run every node of a graph that is not done, in child processes.
+
+    A failed run never stops its siblings; what needs it is skipped. SIGINT and SIGTERM stop the children after
+    their next optimizer step, with a resume point; a second one kills them.
+
+    Args:
+        graph: the nodes.
+        place: where things lie.
+        workers: children at once, at least 1.
+        options: how to run; its two callables are not used.
+        observer: called in this thread with every event.
+
+    Returns:
+        What became of every node; its `code` is the exit code for the whole.
+    """
+    return _Supervisor(graph, place, max(1, workers), options or Options(), observer or (lambda _: None)).run()
+
+
+def run_here(graph: Graph, place: Places, options: Options | None = None, observer: Observer | None = None) -> Summary:
+    """Run a graph one by one in this process, for notebooks and tests; torch is imported when it is needed."""
+    options, observer = options or Options(), observer or (lambda _: None)
+    agenda = Agenda(graph, Store(place.store))
+    while True:
+        _tell_settled(agenda, observer)
+        manifest = next(agenda.ready(), None)
+        if manifest is None or _past(options):
+            return agenda.summary()
+        from tlimb.runner.execute import execute
+
+        agenda.start(manifest.work)
+        observer({"event": "started", "work": manifest.work, "pid": os.getpid()})
+        outcome = execute(manifest, place, options)
+        agenda.finish(manifest.work, outcome.code, outcome.reason, outcome.reused)
+        observer(_ending(manifest.work, outcome.code, outcome.reason, outcome.reused))
+
+
+@define(eq=False)
+class _Supervisor:
+    graph: Graph
+    place: Places
+    workers: int
+    options: Options
+    observer: Observer
+    agenda: Agenda = field(init=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    lines: wire.Lines | None = field(default=None, init=False)
+    running: set[str] = field(factory=set, init=False)
+    outcomes: dict[str, dict[str, Any]] = field(factory=dict, init=False)
+    starts: int = field(default=0, init=False)
+    stopped_by: int | None = field(default=None, init=False)
+
+    def run(self) -> Summary:
+        self.agenda = Agenda(self.graph, Store(self.place.store))
+        try:
+            with _signals_raise():
+                try:
+                    self._loop()
+                except _InterruptedError as error:
+                    self.stopped_by = error.number
+                    self._wind_down()
+        finally:
+            self._close()
+        return self.agenda.summary(self.stopped_by)
+
+    def _loop(self) -> None:
+        while True:
+            _tell_settled(self.agenda, self.observer)
+            if not _past(self.options):
+                self._offer()
+            if not self.running:
+                return
+            self._listen()
+
+    def _offer(self) -> None:
+        for manifest in list(self.agenda.ready()):
+            if len(self.running) >= self.workers:
+                return
+            if self.process is None and not self._start():
+                self._lost(manifest.work, int(ExitCode.INTERNAL), "the warm parent cannot be started")
+                continue
+            self.agenda.start(manifest.work)
+            self.running.add(manifest.work)
+            self._command({"run": manifest.to_json()})
+
+    def _start(self) -> bool:
+        if self.starts > RESTARTS:
+            return False
+        self.starts += 1
+        log = private_folder(self.place.private / "logs") / "warm.log"
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tlimb.runner.warm"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=handle,
+                start_new_session=True,
+                env={**os.environ, **wire.QUIET},
+            )
+        finally:
+            os.close(handle)
+        assert self.process.stdout is not None
+        self.lines = wire.Lines(self.process.stdout.fileno())
+        hello = {
+            "places": self.place.to_json(),
+            "options": self.options.to_json(),
+            "modules": _modules(self.graph),
+        }
+        self._command({"hello": hello})
+        return True
+
+    def _command(self, command: dict[str, Any]) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        # A broken pipe means that the warm parent has ended; that is noticed, and dealt with, when listening.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(command).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def _listen(self, timeout: float | None = None) -> None:
+        assert self.lines is not None
+        ready, _, _ = select.select([self.lines.handle], [], [], timeout)
+        if not ready:
+            return
+        for event in self.lines.read():
+            self._hear(event)
+        if self.lines.ended:
+            self._bury()
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        work = event.get("work", "")
+        if event["event"] == "outcome":
+            self.outcomes[work] = event
+        elif event["event"] == "exit":
+            self.running.discard(work)
+            told = self.outcomes.pop(work, None)
+            code = int(event["code"])
+            if told is None or told["code"] != code:
+                told = {"reason": _death(code), "reused": False}
+            self._end(work, code, str(told["reason"]), bool(told["reused"]))
+        elif event["event"] in ("started", "progress"):
+            self.observer(event)
+
+    def _end(self, work: str, code: int, reason: str, reused: bool) -> None:
+        if self.stopped_by is not None and code >= 128:
+            code = int(ExitCode.YIELDED)
+        self.agenda.finish(work, code, reason, reused)
+        self.observer(_ending(work, code, reason, reused))
+
+    def _lost(self, work: str, code: int, reason: str) -> None:
+        self.agenda.start(work)
+        self._end(work, code, reason, False)
+
+    def _bury(self) -> None:
+        """The warm parent has ended though it was not asked to: its children died with it."""
+        assert self.process is not None
+        code = self.process.wait()
+        self._close()
+        for work in sorted(self.running):
+            self._end(work, 128 - code if code < 0 else int(ExitCode.INTERNAL), "the warm parent ended", False)
+        self.running.clear()
+
+    def _wind_down(self) -> None:
+        """Let the children write their resume points; a second signal kills them."""
+        if self.process is None:
+            return
+        self._command({"stop": GRACE_S})
+        limit = time.monotonic() + GRACE_S + 5.0
+        try:
+            while self.running and time.monotonic() < limit:
+                self._listen(0.5)
+        except _InterruptedError:
+            self._close(kill=True)
+        for work in sorted(self.running):
+            self._end(work, int(ExitCode.YIELDED), "it was interrupted", False)
+
+    def _close(self, kill: bool = False) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if kill:
+            process.kill()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(GRACE_S + 5.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _tell_settled(agenda: Agenda, observer: Observer) -> None:
+    for manifest in agenda.settle():
+        work = manifest.work
+        status = agenda.status[work]
+        if status is Status.DONE:
+            observer({"event": "reused", "work": work})
+        elif status is Status.SKIPPED:
+            observer({"event": "skipped", "work": work, "because": agenda.because[work]})
+        elif status is Status.CLOSED:
+            observer({"event": "closed", "work": work})
+        else:
+            failure = agenda.failed[work]
+            observer({"event": "failed", "work": work, "code": failure.code, "reason": failure.reason})
+
+
+def _ending(work: str, code: int, reason: str, reused: bool) -> Event:
+    if code == ExitCode.DONE:
+        return {"event": "reused" if reused else "finished", "work": work}
+    if code == ExitCode.YIELDED:
+        return {"event": "yielded", "work": work, "reason": reason}
+    return {"event": "failed", "work": work, "code": code, "reason": reason}
+
+
+def _death(code: int) -> str:
+    if code == 128 + signal.SIGKILL:
+        return "killed; most often because memory ran out"
+    if code > 128:
+        return f"ended by signal {code - 128}"
+    return f"ended with exit code {code} without a word; see its log in the private folder"
+
+
+def _past(options: Options) -> bool:
+    return options.deadline is not None and time.time() >= options.deadline
+
+
+def _modules(graph: Graph) -> list[str]:
+    """Give the modules of our own components that the graph's manifests name, for the warm parent to import."""
+    found: set[str] = set()
+    for manifest in graph:
+        _collect(dict(manifest.hashed), found)
+    return sorted(found)
+
+
+def _collect(value: Any, found: set[str]) -> None:
+    if isinstance(value, dict):
+        path = value.get("class")
+        if isinstance(path, str) and path.startswith("tlimb.components."):
+            found.add(path.rpartition(".")[0])
+        for inner in value.values():
+            _collect(inner, found)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, found)
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into an exception, in the main thread; elsewhere the caller has its own way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _: Any) -> None:
+        raise _InterruptedError(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
