@@ -1,32 +1,17 @@
 """The counting vectors: every construct that multiplies runs, against counts derived by hand."""
 
-import json
-from pathlib import Path
-
 import pytest
+from conftest_plan import TESTS, expand_file
 from ruamel.yaml import YAML
 
-from tlimb.language import catalogue, lower, source
-from tlimb.plan.data import Declared
-from tlimb.plan.expand import Expander, Expansion
-from tlimb.plan.pieces import Components
-
-HERE = Path(__file__).parent.parent
-VECTORS = YAML(typ="safe").load((HERE / "expected" / "counting.yaml").read_text())
-
-
-def expand(path: Path, groups: dict[str, dict[str, int]] | None = None) -> Expansion:
-    study = lower.lower(source.read(path))
-    components = catalogue.load().with_extra(json.loads((HERE / "fixtures" / "standins.json").read_text()))
-    folds = {name: next(iter(counts.values())) for name, counts in (groups or {}).items()}
-    expander = Expander(study, components, Declared(study, folds), Components(components, lambda _: None))
-    return expander.expand(10_000)
+VECTORS = YAML(typ="safe").load((TESTS / "expected" / "counting.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", sorted(VECTORS))
 def test_counts_are_those_derived_by_hand(name):
     expected = VECTORS[name]
-    plan = expand(HERE / "specs" / "counting" / f"{name}.yaml", expected.get("groups"))
+    cohorts = {dataset: {"groups": counts} for dataset, counts in expected.get("groups", {}).items()}
+    plan = expand_file(TESTS / "specs" / "counting" / f"{name}.yaml", cohorts)
     assert {stage: len(found.works) for stage, found in plan.stages.items()} == expected["runs"]
     if "distinct" in expected:
         assert len({work for found in plan.stages.values() for work in found.works}) == expected["distinct"]

@@ -56,10 +56,10 @@ class Components:
         options = {}
         for name, option in entry.options.items():
             if name in component.options:
-                options[name] = self._option(option.component_kind, component.options[name])
+                options[name] = self._option(option.component, component.options[name])
             elif not option.required:
-                options[name] = self._option(option.component_kind, option.default)
-        return {"class": entry.class_path, "options": options, "revision": entry.revision}
+                options[name] = self._option(option.component, option.default)
+        return {"class": entry.cls, "options": options, "revision": entry.revision}
 
     def _option(self, kind: str | None, value: Value) -> Json:
         """Give an option's JSON; components inside options are resolved like any other."""
