@@ -4,7 +4,6 @@ A three-site phantom cohort, then validate, plan, run and rank as a person would
 The second time every result is in the store and nothing is computed.
 """
 
-import csv
 import json
 import shutil
 import subprocess
@@ -26,12 +25,12 @@ def main() -> int:
     seconds = {"install": _install_seconds()}
     shutil.copyfile(ROOT / "specs" / SPEC, FOLDER / SPEC)
     steps = {
-        "phantom": ["phantom", str(COHORT), "--participants", str(PEOPLE), "--sites", "3", "--families",
+        "phantom": ["phantom", str(COHORT), "--participants", str(PEOPLE), "--sites", "3", "--families", "0.3",
                     "--voxel-mm", "8", "--seed", "2024"],
         "validate": ["validate", SPEC],
         "plan": ["plan", SPEC, "-o", "plan"],
         "run": ["run", SPEC, "--workers", "2"],
-        "rank": ["rank", SPEC, "--plots", "."],
+        "rank": ["rank", SPEC, "-o", "report"],
     }  # fmt: skip
     for name, arguments in steps.items():
         begin = time.monotonic()
@@ -44,9 +43,6 @@ def main() -> int:
             if name == "phantom":
                 (FOLDER / "phantom.json").write_text(json.dumps(arguments), encoding="utf-8")
         seconds[name] = time.monotonic() - begin
-    begin = time.monotonic()
-    _slices()
-    seconds["pictures"] = time.monotonic() - begin
     _farewell(seconds)
     return 0
 
@@ -63,25 +59,10 @@ def _has_cohort(arguments: list[str]) -> bool:
     return (FOLDER / COHORT).is_dir() and done.is_file() and json.loads(done.read_text()) == arguments
 
 
-def _slices() -> None:
-    """Draw the first participant of each site, raw and as the networks get it."""
-    from tlimb.report.plots import example_slices
-    from tlimb.store import Store
-
-    found = {}
-    with (FOLDER / COHORT / "participants.tsv").open(encoding="utf-8", newline="") as table:
-        for row in csv.DictReader(table, delimiter="\t"):
-            images = sorted((FOLDER / COHORT / row["participant_id"]).glob("**/anat/*_T1w.nii.gz"))
-            if row["site"] not in found and images:
-                found[row["site"]] = images[0]
-    titles = {f"site {site}": image for site, image in sorted(found.items())}
-    example_slices(titles, Store(FOLDER / "tlimb-store"), FOLDER / "slices.png")
-
-
 def _farewell(seconds: dict[str, float]) -> None:
     print("\nseconds: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()), end="")
     print(f"; together {sum(seconds.values()):.1f}")
-    print(f"pictures: {FOLDER.name}/learning-curves.png, {FOLDER.name}/slices.png")
+    print(f"pictures: {FOLDER.name}/report/learning-curves.png, {FOLDER.name}/report/slices.png")
     print("""
 next, in the folder demo/ (with ../.venv/bin on the PATH):
   tlimb plan pretrain-finetune.yaml                     what was shared, what is done

@@ -88,7 +88,8 @@ def test_every_example_spec_validates_from_the_wheel(installed, name):
 def test_an_example_spec_is_planned_from_the_wheel(installed, name, tmp_path):
     # The cohort is drawn by the full installation; planning it needs neither torch nor numpy.
     full = Path(sys.executable).with_name("tlimb")
-    drawn = run(full, "phantom", tmp_path / "data" / "population", "--participants", 60, "--sites", 3, "--families",
+    folder = tmp_path / "data" / "population"
+    drawn = run(full, "phantom", folder, "--participants", 60, "--sites", 3, "--families", 0.3,
                 "--voxel-mm", 8, "--seed", 1)  # fmt: skip
     assert drawn.returncode == 0, drawn.stdout + drawn.stderr
     spec = shutil.copy(packaged(installed, "specs") / name, tmp_path)

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from tlimb.report import plots
+from tlimb.report import curves, plots, slices
 from tlimb.store import seal
 
 PLACE = "stages/finetune/auxiliary"
@@ -32,8 +32,8 @@ def test_curves_of_every_stage_are_drawn_and_equal_input_gives_equal_bytes(study
             works.append(study.add(hashed, [use]))
             keep_history(study, works[-1], 1.0 + (row == "free"))
 
-    assert plots.learning_curves(study.graph, study.store, tmp_path / "one.png") == 4
-    assert plots.learning_curves(study.graph, study.store, tmp_path / "two.png") == 4
+    assert curves.learning_curves(study.graph, study.store, tmp_path / "one.png") == 4
+    assert curves.learning_curves(study.graph, study.store, tmp_path / "two.png") == 4
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert np.asarray(Image.open(tmp_path / "one.png").convert("L")).std() > 5
 
@@ -41,7 +41,7 @@ def test_curves_of_every_stage_are_drawn_and_equal_input_gives_equal_bytes(study
 def test_nothing_is_written_when_no_fit_is_finished(study, tmp_path):
     study.fit("finetune", {}, 0.1, 0)
 
-    assert plots.learning_curves(study.graph, study.store, tmp_path / "none.png") == 0
+    assert curves.learning_curves(study.graph, study.store, tmp_path / "none.png") == 0
     assert not (tmp_path / "none.png").exists()
 
 
@@ -49,7 +49,7 @@ def test_repetitions_are_averaged_and_heads_are_summed():
     one = [{"epoch": 1, "val": {"data": {"sex": 1.0, "age": 2.0}}}, {"epoch": 2, "val": {"data": {"sex": 1.0}}}]
     two = [{"epoch": 1, "val": {"data": {"sex": 3.0, "age": 2.0}}}]
 
-    epochs, losses = plots._mean([one, two], "val")
+    epochs, losses = curves._mean([one, two], "val")
 
     assert epochs.tolist() == [1, 2]
     assert losses.tolist() == [4.0, 1.0]
@@ -64,10 +64,30 @@ def test_slices_show_the_image_and_its_cached_volume(study, tmp_path):
     np.save(out, volume[None])
     study.store.cache_write("recipe", hashlib.sha256(path.read_bytes()).hexdigest(), out.getvalue())
 
-    raw, spacing, ready = plots._volumes(path, study.store)
+    raw, spacing, ready = slices._volumes(path, study.store)
 
     assert np.array_equal(raw, volume)
     assert spacing == (8.0, 8.0)
     assert np.array_equal(ready[0], volume)
-    assert plots.example_slices({"site A": path}, study.store, tmp_path / "slices.png") == 1
+    assert slices.example_slices({"site A": path}, study.store, tmp_path / "slices.png") == 1
     assert (tmp_path / "slices.png").stat().st_size > 1000
+
+
+def test_one_image_of_each_site_is_shown_and_all_pictures_are_named(study, tmp_path):
+    folder = tmp_path / "bids"
+    rows = []
+    for place in range(3):
+        image = folder / f"sub-{place}" / "anat" / f"sub-{place}_T1w.nii.gz"
+        image.parent.mkdir(parents=True)
+        nibabel.save(nibabel.Nifti1Image(np.random.default_rng(place).random((6, 6, 6), np.float32), np.eye(4)), image)
+        path = image.relative_to(folder).as_posix()
+        rows.append({"row": place, "person": "", "root": "clinic", "image": path, "sha256": str(place), "mask": None,
+                     "mask_sha256": None, "group": "clinic", "labels": {"sex": "F"}})  # fmt: skip
+    (folder / "participants.tsv").write_text("participant_id\tsite\nsub-0\tA\nsub-1\tB\nsub-2\tA\n")
+    study.add({"kind": "prepare", "view": study.keep_view(rows)})
+
+    found = slices.examples(study.graph, study.private, {"clinic": folder})
+
+    assert found == {"site A": folder / rows[0]["image"], "site B": folder / rows[1]["image"]}
+    written = plots.write(study.graph, study.store, study.private, {"clinic": folder}, tmp_path)
+    assert [path.name for path in written] == ["slices.png"]
