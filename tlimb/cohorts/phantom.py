@@ -23,7 +23,7 @@ class Phantom(Reader):
         participants: Number of participants.
         sites: Number of sites, each with its own contrast and noise.
         visits: Number of visits of each participant.
-        families: Whether some participants are siblings.
+        families: Share of participants with a sibling, 0 to 1.
         voxel_mm: Voxel size in mm, 4 or 8.
         seed: Seed of the generator.
     """
@@ -35,7 +35,7 @@ class Phantom(Reader):
         participants: int | None = None,
         sites: int | None = None,
         visits: int | None = None,
-        families: bool | None = None,
+        families: float | None = None,
         voxel_mm: float | None = None,
         seed: int | None = None,
     ) -> None:
