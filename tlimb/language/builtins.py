@@ -1,6 +1,6 @@
-"""Components of the language itself and of the compile half: they have no class of the run half.
+"""Components of the language itself: no class of the run half stands behind them.
 
-Splits, searches, backends and cohort readers are written like all components, so their options are declared
+Splits, searches and backends are written like all components, so their options are declared
 here in the same way as the blocks of the model, and the catalogue describes them beside the others.
 """
 
@@ -105,9 +105,7 @@ class Random:
 
     kind: ClassVar[str] = "search"
     count: int = key("Number of draws in each row.", type="integer", minimum=1)
-    seed: int = key(
-        "Seed of the draws; more draws keep the earlier ones.", default=0, type="integer", minimum=0
-    )
+    seed: int = key("Seed of the draws; more draws keep the earlier ones.", default=0, type="integer", minimum=0)
     limit: Mapping[str, int] = key(
         "Most draws of a stage and its ancestors; later draws use them again.",
         default=dict,
@@ -139,9 +137,7 @@ class Slurm:
         "Features a node must have.", default=None, type="string", pattern=r"^[A-Za-z0-9_.|&*()\[\]-]+$"
     )
     reservation: str | None = _pattern("Reservation.")
-    exclude: str | None = key(
-        "Nodes to avoid.", default=None, type="string", pattern=r"^[A-Za-z0-9_.,\[\]-]+$"
-    )
+    exclude: str | None = key("Nodes to avoid.", default=None, type="string", pattern=r"^[A-Za-z0-9_.,\[\]-]+$")
     mail: str | None = key(
         "Address that is told about failures.",
         default=None,
@@ -160,9 +156,7 @@ class Kubernetes:
     """Runs as pods of a Kubernetes cluster."""
 
     kind: ClassVar[str] = "backend"
-    namespace: str = key(
-        "Namespace.", default="default", type="string", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-    )
+    namespace: str = key("Namespace.", default="default", type="string", pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     volume_claim: str = key(
         "Persistent volume claim with store and data.",
         type="string",
@@ -183,64 +177,6 @@ class Kubernetes:
     )
 
 
-_ENTITY = r"^[A-Za-z0-9]+$"
-
-
-@frozen(kw_only=True)
-class Bids:
-    """Images of a BIDS dataset, with participants.tsv (and sessions.tsv) as labels."""
-
-    kind: ClassVar[str] = "cohort"
-    folder: str = key("Folder with dataset_description.json, relative to the root.", type="string")
-    suffix: str = key("BIDS suffix of the images.", type="string", pattern=_ENTITY, examples=["T1w"])
-    session: str | None = key("Only this session.", default=None, type="string", pattern=_ENTITY)
-    space: str | None = key("Only images in this space.", default=None, type="string", pattern=_ENTITY)
-    desc: str | None = key(
-        "Only images with this `desc` entity.", default=None, type="string", pattern=_ENTITY
-    )
-    mask: str | None = key(
-        "Value of `desc` of the brain masks beside the images; `none` for no mask.",
-        default=None,
-        type="string",
-    )
-    derivatives: str | None = key(
-        "Folder under `derivatives/` that the images are read from.", default=None, type="string"
-    )
-    exclude: str | None = key(
-        "Table of participants (and sessions) to leave out, with a column `reason`.",
-        default=None,
-        type="string",
-    )
-    extension: str | None = key(
-        "Only files with this ending.", default=None, type="string", examples=[".nii.gz"]
-    )
-
-
-@frozen(kw_only=True)
-class Table:
-    """Images that a table names, one row a person or visit."""
-
-    kind: ClassVar[str] = "cohort"
-    file: str = key(
-        "Table (.csv or .tsv), relative to the root.", type="string", examples=["participants.tsv"]
-    )
-    image: str = key(
-        "Path of an image with the columns' names in braces, relative to the root.",
-        type="string",
-        examples=["{participant_id}/T1w.nii.gz"],
-    )
-    id: str = key("Column that names the participant.", default="participant_id", type="string")
-    mask: str | None = key("Path of a brain mask, written like `image`.", default=None, type="string")
-
-
-@frozen(kw_only=True)
-class Phantom:
-    """A synthetic cohort with known truth, in a folder that `tlimb phantom` wrote."""
-
-    kind: ClassVar[str] = "cohort"
-    folder: str = key("Folder of the phantom, relative to the root.", type="string")
-
-
 BUILTINS: tuple[tuple[str, type], ...] = (
     ("holdout", Holdout),
     ("kfold", Kfold),
@@ -251,8 +187,5 @@ BUILTINS: tuple[tuple[str, type], ...] = (
     ("local", Local),
     ("slurm", Slurm),
     ("kubernetes", Kubernetes),
-    ("bids", Bids),
-    ("table", Table),
-    ("phantom", Phantom),
 )
 """Name in YAML and class of each."""

@@ -33,7 +33,19 @@ def check_params(walk: Walk, root: Tree) -> None:
         for value in _fields(tree, field) if field else [tree]:
             inner.inside(value, use.shape)
         waiting += inner.uses
-        walk.problems += [_used(problem, use.tree, use.shape) for problem in inner.problems]
+        _merge(walk, [_used(problem, use.tree, use.shape) for problem in inner.problems])
+
+
+def _merge(walk: Walk, found: list[Problem]) -> None:
+    """Add problems, one a place: a value that is wrong in itself, or at two uses, is one mistake."""
+    known = {(problem.pointer, problem.on_key): i for i, problem in enumerate(walk.problems)}
+    for problem in found:
+        i = known.get((problem.pointer, problem.on_key))
+        if i is None:
+            known[problem.pointer, problem.on_key] = len(walk.problems)
+            walk.problems.append(problem)
+        else:
+            walk.problems[i] = evolve(walk.problems[i], related=(*walk.problems[i].related, *problem.related))
 
 
 def _fields(tree: Tree, field: str) -> list[Tree]:

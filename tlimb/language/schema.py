@@ -283,8 +283,3 @@ def _signature(shape: Shape) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def manifest() -> dict[str, Any]:
-    """Give the schema of a manifest, as the planner writes it and the runner reads it."""
-    return {"$schema": DRAFT, "$id": ID.replace("spec", "manifest"), "title": "tlimb manifest", "type": "object"}

@@ -1,14 +1,8 @@
-"""Write what is generated from the code: component catalogue, JSON Schemas, and check that they are current.
-
-This is the only place that imports all components, so it needs the run half installed. `python -m tlimb.export`
-writes, `--check` only compares and names what is out of date.
-"""
+"""The catalogue of components, from their classes: signatures, docstrings and class attributes."""
 
 import importlib
 import inspect
-import json
 import pkgutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +10,13 @@ from typing import Any
 
 import attrs
 
+import tlimb.cohorts
 import tlimb.components
-from tlimb import describe, resources
-from tlimb.language import catalogue as catalogues
-from tlimb.language import schema
+from tlimb import describe
+from tlimb.cohorts.reading import Reader
 from tlimb.language.builtins import BUILTINS
-from tlimb.language.shapes import NODE_WORDS, RESERVED
+from tlimb.language.catalogue import KINDS
+from tlimb.language.shapes import RESERVED
 
 FOLDERS = {
     "architectures": "architecture",
@@ -64,44 +59,26 @@ class ExportError(Exception):
     """A component breaks a rule of the catalogue; the message says which."""
 
 
-def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
-    """Write all generated files, or only compare; give the files that differ from what they should be.
-
-    Args:
-        write: write them; otherwise nothing is touched.
-        folder: folder of the schemas of version 1; by default the one beside the package.
-    """
-    folder = folder or resources.folder("schema") / "v1"
-    content = {folder / name: text for name, text in files().items()}
-    stale = [path for path, text in content.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    if write:
-        for path in stale:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content[path], encoding="utf-8")
-    return stale
-
-
-def files() -> dict[str, str]:
-    """Give the text of every generated file by name."""
-    listed = catalogue()
-    known = catalogues.from_json(listed)
-    return {
-        "catalogue.json": _text(listed),
-        "spec.json": _text(schema.spec(known)),
-        "manifest.json": _text(schema.manifest()),
-    }
-
-
 def catalogue() -> dict[str, Any]:
     """Describe all components, each kind and name in order."""
-    kinds: dict[str, dict[str, Any]] = {kind: {} for kind in catalogues.KINDS}
+    kinds: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     for name, cls in BUILTINS:
         kinds[cls.kind][name] = builtin(cls)  # type: ignore[attr-defined]
-    for kind, name, cls in components():
+    for kind, name, cls in (*readers(), *components()):
         if name in kinds[kind]:
             raise ExportError(f"two components of the kind {kind} are called {name}")
         kinds[kind][name] = listing(cls)
     return {"tlimb": 1, "kinds": {kind: dict(sorted(found.items())) for kind, found in kinds.items()}}
+
+
+def readers() -> Iterator[tuple[str, str, type]]:
+    """Give kind, name and class of every cohort reader: the modules of `tlimb.cohorts` that define one."""
+    for found in sorted(pkgutil.iter_modules(tlimb.cohorts.__path__), key=lambda module: module.name):
+        module = importlib.import_module(f"tlimb.cohorts.{found.name}")
+        for cls in vars(module).values():
+            own = inspect.isclass(cls) and cls.__module__ == module.__name__
+            if own and issubclass(cls, Reader) and cls is not Reader:
+                yield "cohort", found.name, cls
 
 
 def components() -> Iterator[tuple[str, str, type]]:
@@ -143,7 +120,7 @@ def listing(cls: type) -> dict[str, Any]:
     """
     options = describe.options(cls)
     for name in options:
-        if name in NODE_WORDS or name in RESERVED:
+        if name in RESERVED:
             raise ExportError(f"{cls.__module__}: the option {name!r} is a word of the language")
     facts = {name: describe.plain(getattr(cls, name)) for name in FACTS if hasattr(cls, name) and _plain(cls, name)}
     return {
@@ -197,22 +174,3 @@ def _field_schema(schema_: Mapping[str, Any]) -> dict[str, Any]:
         "required": [name for name, option in inner.items() if option["required"]],
         "additionalProperties": False,
     }
-
-
-def _text(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write the generated files, or with `--check` say which are out of date (exit code 1)."""
-    check = "--check" in arguments
-    stale = generate(write=not check)
-    for path in stale:
-        print(f"{'out of date' if check else 'wrote'}: {path}")
-    if check and stale:
-        print("run: make generate")
-    return 1 if check and stale else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""Write what is generated from the code: component catalogue and JSON Schemas; check that they are current.
+
+This is the only room that imports all components, so it needs the run half installed. `python -m tlimb.export`
+writes, `--check` only compares and names what is out of date.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tlimb import resources
+from tlimb.export.components import catalogue
+from tlimb.export.manifest import manifest
+from tlimb.language import schema
+from tlimb.language.catalogue import from_json
+
+
+def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
+    """Write all generated files, or only compare; give the files that differ from what they should be.
+
+    Args:
+        write: write them; otherwise nothing is touched.
+        folder: folder of the schemas of version 1; by default the one beside the package.
+    """
+    folder = folder or resources.folder("schema") / "v1"
+    content = {folder / name: text for name, text in files().items()}
+    stale = [path for path, text in content.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if write:
+        for path in stale:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content[path], encoding="utf-8")
+    return stale
+
+
+def files() -> dict[str, str]:
+    """Give the text of every generated file by name."""
+    listed = catalogue()
+    known = from_json(listed)
+    return {
+        "catalogue.json": _text(listed),
+        "spec.json": _text(schema.spec(known)),
+        "manifest.json": _text(manifest()),
+    }
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the generated files, or with `--check` say which are out of date (exit code 1)."""
+    check = "--check" in arguments
+    stale = generate(write=not check)
+    for path in stale:
+        print(f"{'out of date' if check else 'wrote'}: {path}")
+    if check and stale:
+        print("run: make generate")
+    return 1 if check and stale else 0
