@@ -17,6 +17,9 @@ Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with string keys."""
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
 class Kind(StrEnum):
     """The closed list of node kinds.
 
@@ -38,7 +41,7 @@ def canonical(value: Json) -> str:
     Raises:
         ValueError: the value holds NaN or an infinity.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Json) -> str:

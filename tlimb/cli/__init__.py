@@ -14,20 +14,22 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code; what went wrong is printed, never raised."""
-    import click
+    from typer import Abort, BadParameter, Exit
 
     from tlimb.cli import show
     from tlimb.cli.app import app
 
+    # typer carries a click of its own from 0.26 on and uses the installed one before; either has this class.
+    usage_error = next(one for one in BadParameter.__mro__ if one.__name__ == "ClickException")
     try:
         code = app(arguments, standalone_mode=False, prog_name="tlimb")
         return int(code or 0)
-    except click.exceptions.Exit as ended:
+    except Exit as ended:
         return int(ended.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except usage_error as error:
+        error.show()  # type: ignore[attr-defined]
         return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, Abort):
         print("stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:

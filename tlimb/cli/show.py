@@ -11,7 +11,7 @@ from tlimb.problems import Problem, Severity
 
 def problems(found: Iterable[Problem], source: Source | None = None) -> None:
     """Print problems to standard error, with the lines of the spec where they are known."""
-    from tlimb.problems import render
+    from tlimb.problems.text import render
 
     listed = list(found)
     if not listed:
@@ -21,7 +21,7 @@ def problems(found: Iterable[Problem], source: Source | None = None) -> None:
         place = problem.place
         if place is not None and place.file not in texts:
             texts[place.file] = _read(place.file)
-    print(render(listed, texts, color=colors(sys.stderr)), file=sys.stderr)
+    print(render(listed, texts, color=colors(sys.stderr)).rstrip(), file=sys.stderr)
 
 
 def _read(path: str) -> str:

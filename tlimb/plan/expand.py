@@ -3,7 +3,9 @@
 Pure: the same study and the same answers about data give the same graph, to the byte.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from attrs import field, frozen
 
@@ -11,7 +13,7 @@ from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study, Test
 from tlimb.language.reading import label as label_text
 from tlimb.language.values import Component
-from tlimb.manifest import Gate, Graph, Json, Manifest, digest
+from tlimb.manifest import Gate, Graph, Json, Manifest, digest, digest_text
 from tlimb.plan.data import Data, Use
 from tlimb.plan.pieces import Components
 from tlimb.plan.space import Assignment, Scope, assignments
@@ -41,6 +43,7 @@ class Tested:
         fold: (axis, position) of the outer folds.
         validation: works whose validation predictions choose among configurations.
         datasets: what is tested on.
+        work: digest of the predictions' manifest.
     """
 
     test: Test
@@ -53,6 +56,18 @@ class Tested:
     replicate: int
     validation: tuple[str, ...]
     datasets: tuple[str, ...]
+    work: str = field(init=False)
+
+    @work.default
+    def _work(self) -> str:
+        # The canonical text of `hashed`, written out: digests are hexadecimal, nothing needs escaping.
+        text = f'{{"kind":"predict","parents":{{"model":"{self.run.work}"}},"views":{{"rows":"{self.view}"}}}}'
+        return digest_text(text)
+
+    @property
+    def hashed(self) -> dict[str, Json]:
+        """Give the manifest content of the predictions."""
+        return {"kind": "predict", "parents": {"model": self.run.work}, "views": {"rows": self.view}}
 
 
 @frozen(eq=False)
@@ -105,6 +120,10 @@ class Expander:
         Raises:
             TooLargeError: more than `limit` runs.
         """
+        with _no_collection():
+            return self._expand(limit)
+
+    def _expand(self, limit: int) -> Expansion:
         counts = {stage: self._fits(stage, limit) for stage in self.stages.order()}
         tested = {name: tuple(self._tested(test, limit)) for name, test in self.study.tests.items()}
         refits: dict[str, list[str]] = {}
@@ -133,7 +152,9 @@ class Expander:
 
     def _add(self, run: Run, scope: Scope) -> None:
         self.hashed.setdefault(run.work, run.hashed)
-        self.uses.setdefault(run.work, []).append({**self._use(scope), "stage": run.stage})
+        use = self._use(scope)
+        use["stage"] = run.stage
+        self.uses.setdefault(run.work, []).append(use)
 
     def _use(self, scope: Scope) -> dict[str, Json]:
         kinds = {dimension.place: dimension.kind for dimension, _ in scope.reads.values()}
@@ -255,8 +276,7 @@ class Expander:
                 for one in members:
                     gate = None if select is None else Gate(select, position)
                     self._refit(one, one.run, gate, refits)
-                    predict = predict_of(one)
-                    self._node(digest(predict), predict, gate, self._tested_use(one))
+                    self._node(one.work, one.hashed, gate, self._tested_use(one))
 
     def _refit(self, one: Tested, run: Run, gate: Gate | None, refits: dict[str, list[str]]) -> None:
         """Add the refits that an evaluation needs, parents first."""
@@ -313,8 +333,7 @@ class Expander:
             datasets = (use.dataset for pool in run.uses.values() for use in pool)
             self.after[run.work] = self._fills(run, datasets, fills)
         for one in (one for evaluations in tested.values() for one in evaluations):
-            work = digest(predict_of(one))
-            self.after[work] = self._fills(one.run, one.datasets, fills)
+            self.after[one.work] = self._fills(one.run, one.datasets, fills)
         return tuple(dict.fromkeys(fills.values()))
 
     def _fills(self, run: Run, datasets: Iterable[str], fills: dict[tuple[str, int], str]) -> tuple[str, ...]:
@@ -347,9 +366,16 @@ class Expander:
         return Graph(nodes)
 
 
-def predict_of(one: Tested) -> dict[str, Json]:
-    """Give the manifest content of an evaluation's predictions."""
-    return {"kind": "predict", "parents": {"model": one.run.work}, "views": {"rows": one.view}}
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the cycle collector away: a large plan is millions of objects without a cycle among them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def matches(label: str, wanted: object) -> bool:

@@ -28,6 +28,13 @@ class Piece:
 
 
 NOTHING = Piece(None)
+EMPTY = Piece({})
+
+
+def works(found: Mapping[str, str]) -> Piece:
+    """Give the piece of works by role; names of roles are plain identifiers, so the text needs no encoder."""
+    text = ",".join(f'"{role}":"{found[role]}"' for role in sorted(found))
+    return Piece(dict(found), f"{{{text}}}") if found else EMPTY
 
 
 def joined(pieces: Mapping[str, Piece]) -> tuple[dict[str, Json], str]:

@@ -19,6 +19,7 @@ from tlimb.plan.space import Dimension, Memo, Scope, Space
 UNLABELLED = ("unlabelled", "target")
 """Roles whose labels no training ever reads."""
 SUPERVISED = Component("supervised", {}, "")
+FIT = Piece("fit")
 
 
 @frozen(eq=False)
@@ -45,6 +46,7 @@ class Run:
         parents: runs it starts from, by role.
         uses: datasets by role.
         tasks: its heads.
+        architecture: its encoder, which runs that start from it inherit.
         refit: it trains on all of an outer fold's training part, after inner folds.
         weights: entries of `pretrained` it starts from, by role.
     """
@@ -55,6 +57,7 @@ class Run:
     parents: Mapping[str, "Run"]
     uses: Mapping[str, Uses]
     tasks: tuple[Task, ...]
+    architecture: Piece
     refit: bool = False
     weights: Mapping[str, str] = field(factory=dict)
 
@@ -72,8 +75,10 @@ class Stages:
         self.memo = Memo()
         seeds = study.replicates.seeds
         self.seeds = seeds or tuple(run_seed(study.seed, r) for r in range(study.replicates.count))
+        self._seed_pieces = tuple(Piece(seed) for seed in self.seeds)
         self.replicate = Dimension("@replicate", "replicate", tuple(str(r) for r in range(len(self.seeds))))
         self.made: list[Run] = []
+        self._data_memo: dict[tuple[int, int], dict[str, Piece]] = {}
         self._axes: dict[str, Dimension] = {}
         self._set_limits()
 
@@ -171,17 +176,22 @@ class Stages:
         parents, weights, names = self._parents(stage, scope, refit)
         uses = self._uses(stage, scope, refit)
         tasks = self._tasks(stage, scope)
-        found = self._settings(stage, scope, parents)
-        found |= self._data_pieces(uses, tasks, scope)
-        found["parents"] = Piece({role: run.work for role, run in parents.items()})
-        found["weights"] = Piece(weights)
-        found["seed"] = Piece(self.seeds[self._replicate(stage, scope)])
-        found["kind"] = Piece("fit")
+        settings = self.memo.get(("settings", name), scope, lambda inner: self._settings(stage, inner))
+        found = dict(settings)
+        if "encoder" in parents:
+            found["architecture"] = parents["encoder"].architecture
+        else:
+            found["architecture"] = self._piece(stage, "architecture", scope)
+        found |= self._data_pieces(uses, tasks)
+        found["parents"] = pieces.works({role: run.work for role, run in parents.items()})
+        found["weights"] = Piece(weights) if weights else pieces.EMPTY
+        found["seed"] = self._seed_pieces[self._replicate(stage, scope)]
+        found["kind"] = FIT
         refitted = refit and any(inner_folds(self.study, use.dataset)[0] for use in _all(uses))
         if refitted:
             self._as_refit(name, stage, scope, found)
         hashed, work = pieces.joined(found)
-        run = Run(name, work, hashed, parents, uses, tasks, refitted, names)
+        run = Run(name, work, hashed, parents, uses, tasks, found["architecture"], refitted, names)
         self.made.append(run)
         return run
 
@@ -211,7 +221,11 @@ class Stages:
 
     def _uses(self, stage: Stage, scope: Scope, refit: bool) -> dict[str, Uses]:
         roles = stage.datasets or {"data": stage.dataset}
-        return {role: self._pool(value, stage, scope, refit) for role, value in roles.items()}
+
+        def make(inner: Scope) -> dict[str, Uses]:
+            return {role: self._pool(value, stage, inner, refit) for role, value in roles.items()}
+
+        return self.memo.get(("uses", stage.name, refit), scope, make)
 
     def _pool(self, value: Value, stage: Stage, scope: Scope, refit: bool) -> Uses:
         names = self.space.resolve(value, scope)
@@ -277,17 +291,14 @@ class Stages:
             role=head.role,
         )
 
-    def _settings(self, stage: Stage, scope: Scope, parents: Mapping[str, Run]) -> dict[str, Piece]:
+    def _settings(self, stage: Stage, scope: Scope) -> dict[str, Piece]:
+        """Give what neither data nor parents nor repetitions decide."""
         found = {"scenario": self._piece(stage, "scenario", scope, SUPERVISED)}
         scenario = as_component(self.space.resolve(stage.scenario, scope)) or SUPERVISED
         entry = self.catalogue.get("scenario", scenario.name)
         unread = () if entry is None else tuple(entry.facts.get("unread", ()))
         for kind in ("data", "auxiliary", "weighting", "sampler", "optimizer", "scheduler"):
             found[kind] = NOTHING if kind in unread else self._piece(stage, kind, scope)
-        if "encoder" in parents:
-            found["architecture"] = Piece(parents["encoder"].hashed["architecture"])
-        else:
-            found["architecture"] = self._piece(stage, "architecture", scope)
         for kind in ("trainer", "freeze", "adapt"):
             key = (kind, stage.name)
             found[kind] = self.memo.get(key, scope, lambda inner, kind=kind: self._block(stage, kind, inner))  # type: ignore[misc]
@@ -325,9 +336,12 @@ class Stages:
         )
         return {"metric": metric, "head": monitor.head, "role": monitor.role}
 
-    def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], scope: Scope) -> dict[str, Piece]:
-        key = ("data pieces", tuple(uses.items()), tuple(id(task) for task in tasks))
-        return self.memo.get(key, Scope(scope.assignment), lambda _: self._make_data_pieces(uses, tasks))
+    def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...]) -> dict[str, Piece]:
+        # Both are remembered by the memo, so that equal ones are the same object for as long as this one lives.
+        key = (id(uses), id(tasks))
+        if key not in self._data_memo:
+            self._data_memo[key] = self._make_data_pieces(uses, tasks)
+        return self._data_memo[key]
 
     def _make_data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...]) -> dict[str, Piece]:
         views, heads = {}, []
