@@ -102,8 +102,13 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
         label = f"{name or 'all'}{runs}"
         axes.plot(*_mean(histories, "val"), color=colour, linewidth=1.8, marker="o", markersize=3, label=label)
         axes.plot(*_mean(histories, "train"), color=colour, linewidth=1.2, linestyle="--")
+    if kept:
+        # Configurations that were not chosen may have exploded; they must not flatten the others.
+        shown = [value for name in kept for part in ("val", "train") for value in _mean(rows[name, True], part)[1]]
+        low, high = min(shown), max(shown)
+        axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low) + 1e-9)
     if others:
-        axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen")
+        axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen (may lie outside)")
     axes.set_xlim(left=0.8)
     axes.locator_params(axis="x", integer=True)
     axes.legend(fontsize=7.5, frameon=False)
