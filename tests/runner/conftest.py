@@ -21,7 +21,8 @@ def toy(name, **options):
 class Cohort:
     """Eight people (or more), their images, and views of them."""
 
-    def __init__(self, folder: Path, people: int = 8):
+    def __init__(self, folder: Path, people: int = 8, shape=(6, 7, 6)):
+        self.shape = shape
         self.folder, self.data, self.private = folder, folder / "data", folder / "private"
         self.data.mkdir(parents=True)
         self.rows = []
@@ -31,7 +32,7 @@ class Cohort:
     def add(self, number: int):
         rng = np.random.default_rng(number)
         sex = "FM"[number % 2]
-        voxels = rng.normal(size=(6, 7, 6)).astype(np.float32)
+        voxels = rng.normal(size=self.shape).astype(np.float32)
         voxels[2:4, 2:5, 2:4] += 2.0 if sex == "F" else -2.0
         path = self.data / f"sub-CANARY{number:02d}_T1w.nii.gz"
         nib.save(nib.Nifti1Image(voxels, np.diag([8.0, 8.0, 8.0, 1.0])), path)

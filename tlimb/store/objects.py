@@ -50,7 +50,7 @@ def seal(staged: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     whole = {**body, "digest": digest(body)}
     for name in files:
         disk.seal(staged / name)
-    disk.write(staged / RESULT, (canonical(whole) + "\n").encode())
+    disk.write(staged / RESULT, _written(whole))
     disk.seal(staged / RESULT)
     disk.flush_folder(staged)
     return whole
@@ -64,14 +64,19 @@ def read_result(folder: Path) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     try:
-        whole = json.loads(disk.read(folder / RESULT))
+        data = disk.read(folder / RESULT)
+        whole = json.loads(data)
         body = {name: value for name, value in whole.items() if name != "digest"}
-        intact = digest(body) == whole["digest"]
+        intact = digest(body) == whole["digest"] and data == _written(whole)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError("result.json is damaged") from error
     if not intact:
         raise ValueError("result.json is damaged: its digest does not fit")
     return dict(whole)
+
+
+def _written(whole: Mapping[str, Any]) -> bytes:
+    return (canonical(dict(whole)) + "\n").encode()
 
 
 def check(folder: Path) -> dict[str, Any]:

@@ -110,7 +110,10 @@ class Store:
             other = self.result(work)
             if other is not None:
                 return self._lose(work, staged, own, other)
-            # What lay there was damaged and now is in quarantine, or the rename failed for another reason.
+            # What lay there was damaged and is in quarantine now, or has no result at all, or the rename itself
+            # failed: one more try tells.
+            if target.exists():
+                self.quarantine(target, work, "an object without a result")
             disk.rename(staged, target)
         return Published(target, won=True)
 
