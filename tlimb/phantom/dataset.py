@@ -118,6 +118,7 @@ def _write(folder: Path, content: dict[str, Any], progress: Callable[[int, int],
     seed, visits = int(content["seed"]), int(content["visits"])
     base = render.template(int(content["voxel_mm"]))
     scanners = [people.scanner(seed, site) for site in range(content["sites"])]
+    header = header_of(base)
     total = content["participants"] * visits
     everyone = []
     for number in range(content["participants"]):
@@ -126,7 +127,7 @@ def _write(folder: Path, content: dict[str, Any], progress: Callable[[int, int],
         for visit in range(visits):
             noise = people.generator(seed, 4, number, visit)
             image = render.render(base, people.anatomy(seed, who, visit), scanners[who.site], noise)
-            _save(folder, who, visit, visits, image, base.affine)
+            _save(folder, who, visit, visits, image, header)
             if progress is not None:
                 progress(number * visits + visit + 1, total)
     _tables(folder, everyone, visits)
@@ -137,18 +138,12 @@ def _write(folder: Path, content: dict[str, Any], progress: Callable[[int, int],
     _json(folder / STAMP, content)
 
 
-def _save(
-    folder: Path, who: Person, visit: int, visits: int, image: np.ndarray[Any, Any], affine: np.ndarray[Any, Any]
-) -> None:
+def _save(folder: Path, who: Person, visit: int, visits: int, image: np.ndarray[Any, Any], header: bytes) -> None:
     session = f"ses-{visit + 1:02d}" if visits > 1 else ""
     place = folder / who.participant / session / "anat"
     place.mkdir(parents=True)
     name = "_".join(part for part in (who.participant, session, "T1w") if part)
-    nifti = nibabel.Nifti1Image(image, affine)
-    nifti.header.set_xyzt_units("mm")
-    nifti.set_sform(affine, code=4)  # 4: MNI152
-    nifti.set_qform(affine, code=4)
-    (place / f"{name}.nii.gz").write_bytes(packed(nifti.to_bytes()))
+    (place / f"{name}.nii.gz").write_bytes(packed(header + image.tobytes(order="F")))
     sidecar = {
         "Modality": "MR",
         "MagneticFieldStrength": 3,
@@ -156,6 +151,18 @@ def _save(
         "SkullStripped": True,
     }
     _json(place / f"{name}.json", sidecar)
+
+
+def header_of(base: render.Template) -> bytes:
+    """Give the NIfTI-1 header, its extension flag included, that all images of a template share."""
+    shape = base.grid.shape[1:]
+    nifti = nibabel.Nifti1Image(np.zeros(shape, dtype=np.int16), base.affine)
+    nifti.header.set_xyzt_units("mm")
+    nifti.header.set_slope_inter(1, 0)
+    nifti.set_sform(base.affine, code=4)  # 4: MNI152
+    nifti.set_qform(base.affine, code=4)
+    found: bytes = nifti.to_bytes()[: -2 * int(np.prod(shape))]
+    return found
 
 
 def packed(data: bytes) -> bytes:

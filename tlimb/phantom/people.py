@@ -17,7 +17,7 @@ SIBLINGS = 0.5
 """Share of the variance of anatomy that siblings have in common."""
 SAME_PERSON = 0.98
 """Share of the variance of anatomy that visits of one person have in common."""
-FIELD_MM = 2.0
+FIELD_MM = 1.0
 LABEL_NOISE = 0.05
 PATIENTS = 0.4
 
@@ -137,11 +137,11 @@ def anatomy(seed: int, who: Person, visit: int) -> Anatomy:
     return Anatomy(
         scale=1.0 + larger + 0.022 * float(noise[3]),
         field=FIELD_MM * field,
-        ventricle_mm=1.5 * drive + 0.55 * float(noise[0]) + 0.8 * ill,
-        cortex_loss=0.08 + 0.08 * drive + 0.025 * float(noise[1]),
-        shrink_mm=0.6 * drive + 0.35 * float(noise[2]),
-        contrast=-0.02 * t,
-        hippocampus_loss=ill * max(0.0, 0.25 + 0.08 * float(noise[4])),
+        ventricle_mm=2.0 * drive + 0.5 * float(noise[0]) + 1.0 * ill,
+        cortex_loss=0.12 + 0.10 * drive + 0.025 * float(noise[1]),
+        shrink_mm=0.8 * drive + 0.3 * float(noise[2]),
+        contrast=-0.03 * t,
+        hippocampus_loss=ill * max(0.0, 0.45 + 0.1 * float(noise[4])),
     )
 
 

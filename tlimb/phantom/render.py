@@ -21,6 +21,8 @@ KNOTS = (5, 6, 5)
 """Knots of the smooth fields along each axis."""
 VENTRICLE_FADE_MM = 12.0
 SURFACE_FADE_MM = 10.0
+NOISE_AT_MM = 4
+"""Voxel size at which a scanner's noise is stated."""
 WHITE = 1000.0
 """Intensity of white matter before a scanner changes it."""
 
@@ -86,7 +88,7 @@ class Scanner:
         gamma: exponent of the intensities.
         shading: sd of the log of the bias field.
         blur_mm: full width at half maximum.
-        noise: sd of the noise in each channel, as a share of white matter.
+        noise: sd of the noise in each channel at NOISE_AT_MM, as a share of white matter; larger voxels average it.
         gain: sd of the log of an image's gain.
     """
 
@@ -197,7 +199,8 @@ def render(
         image = ndimage.gaussian_filter(image, scanner.blur_mm / 2.355 / base.voxel_mm)
     if scanner.noise:
         # Magnitude images have Rician noise: Gudbjartsson and Patz, Magn Reson Med 1995.
-        noise = generator.standard_normal((2, *shape)) * scanner.noise
+        level = scanner.noise * (NOISE_AT_MM / base.voxel_mm) ** 1.5
+        noise = generator.standard_normal((2, *shape)) * level
         image = np.sqrt((image + noise[0]) ** 2 + noise[1] ** 2)
     image = image * (inside > 0.5) * WHITE
     return np.clip(np.round(image), 0, 32767).astype(np.int16)
