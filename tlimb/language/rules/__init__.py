@@ -1,15 +1,17 @@
 """What a well-formed study must still mean: the checks that need the spec alone.
 
 Each module holds rules of one theme; a function marked with `rule` is found by its mark, so that a new rule is a
-new function and nothing else. Rules run on studies whose shape is right.
+new function and nothing else. Rules expect any tree, also one whose form is wrong elsewhere.
 """
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
 from tlimb.language.rules.common import Facts, Rule
+from tlimb.language.rules.sifting import sift
 from tlimb.language.source import Source
 from tlimb.problems import Problem
 
@@ -26,13 +28,15 @@ RULES: tuple[Rule, ...] = _discover()
 """All rules, by module and in the order of their files."""
 
 
-def check(study: Study, source: Source, catalogue: Catalogue) -> list[Problem]:
+def check(study: Study, source: Source, catalogue: Catalogue, found: Iterable[Problem] = ()) -> list[Problem]:
     """Give what is wrong with the meaning of a study, by position and each mistake once.
 
     Args:
         study: the lowered study.
         source: what it was lowered from; gives the places.
         catalogue: the components there are.
+        found: problems of form that are known already; what only follows from them is left out.
     """
     facts = Facts(study, source, catalogue)
-    return source.resolve(problem for each in RULES for problem in each(facts))
+    problems = source.resolve(problem for each in RULES for problem in each(facts))
+    return sift(problems, found)

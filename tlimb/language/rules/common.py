@@ -15,7 +15,7 @@ from tlimb.language.model import Stage, Study
 from tlimb.language.reading import RANGES, node_word
 from tlimb.language.source import Source, Tree
 from tlimb.language.suggest import closest
-from tlimb.language.values import Component, Node, Param, Value, escape, walk
+from tlimb.language.values import Component, Node, Param, Value, walk
 from tlimb.problems import Problem
 
 BLOCKS = ("trainer", "freeze", "adapt")
@@ -57,7 +57,7 @@ class Facts:
 
     def __init__(self, study: Study, source: Source, catalogue: Catalogue) -> None:
         """Keep what is given; everything else is computed when asked for."""
-        self.study = study
+        self.study = _sane(study)
         self.source = source
         self.catalogue = catalogue
 
@@ -149,6 +149,19 @@ class Facts:
             tree = pending.pop()
             yield tree
             pending.extend(tree.children())
+
+    def broken(self, section: str, name: str) -> bool:
+        """Say whether a stage or dataset is like something that is not there, directly or through others."""
+        trees = self.section(section)
+        seen: set[str] = set()
+        current: object = name
+        while isinstance(current, str) and current not in seen:
+            if current not in trees:
+                return True
+            seen.add(current)
+            like = trees[current].get("like")
+            current = None if like is None else like.value
+        return False
 
     # -- the graph of stages --
 
@@ -281,6 +294,41 @@ class Facts:
         return None if component is None else component.options.get(name)
 
 
-def pointer(*keys: str) -> str:
-    """Write keys as a JSON pointer."""
-    return "".join(f"/{escape(key)}" for key in keys)
+def _sane(study: Study) -> Study:
+    """Take out what has a wrong form, which other checks report, so that rules may rely on types."""
+    datasets = {
+        name: attrs.evolve(
+            one,
+            like=_text(one.like),
+            portion=_text(one.portion),
+            split=_component(one.split),
+            files=_component(one.files),
+        )
+        for name, one in study.datasets.items()
+    }
+    tests = {
+        name: attrs.evolve(one, of=tuple(stage for stage in one.of if isinstance(stage, str)))
+        for name, one in study.tests.items()
+    }
+    stages = {name: attrs.evolve(one, like=_text(one.like)) for name, one in study.stages.items()}
+    once = tuple(name for name in study.replicates.once if isinstance(name, str))
+    select = study.select
+    if select is not None and not isinstance(select.metric, str):
+        select = None
+    return attrs.evolve(
+        study,
+        datasets=datasets,
+        tests=tests,
+        stages=stages,
+        select=select,
+        search=_component(study.search),
+        replicates=attrs.evolve(study.replicates, once=once),
+    )
+
+
+def _text(found: object) -> str | None:
+    return found if isinstance(found, str) else None
+
+
+def _component(found: object) -> Component | None:
+    return found if isinstance(found, Component) else None

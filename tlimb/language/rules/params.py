@@ -1,5 +1,6 @@
 """Named values: rows of a record have equal fields."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tlimb.language.reading import node_word
@@ -21,12 +22,18 @@ def record_ragged(facts: Facts) -> Iterator[Problem]:
         rows = [] if param is None else list(facts.rows(param))
         if len(rows) < 2:
             continue
-        fields = list(dict.fromkeys(entry.key for row in rows for entry in row.entries))
+        shapes = Counter(tuple(sorted(entry.key for entry in row.entries)) for row in rows)
+        usual = max(shapes, key=lambda shape: (shapes[shape], len(shape)))
+        other = next(row for row in rows if tuple(sorted(entry.key for entry in row.entries)) == usual)
         for number, row in enumerate(rows, start=1):
-            lacking = [one for one in fields if row.get(one) is None]
-            if lacking:
-                message = f"row {number} of `{name}` lacks {listed(lacking)}"
-                other = next(one for one in rows if one.get(lacking[0]) is not None)
-                related = (Related(f"{other.pointer}/{lacking[0]}", "as here", on_key=True),)
-                help_ = "rows of a record vary together: each has every field"
-                yield Problem("record-ragged", message, row.pointer, related=related, help=help_)
+            own = {entry.key for entry in row.entries}
+            lacking = [one for one in usual if one not in own]
+            extra = [entry.key for entry in row.entries if entry.key not in usual]
+            if not lacking and not extra:
+                continue
+            message = f"row {number} of `{name}` lacks {listed(lacking)}"
+            if extra:
+                message = f"row {number} of `{name}` has {listed(extra)}, other rows have {listed(usual)}"
+            related = (Related(other.pointer, "as here"),)
+            help_ = "rows of a record vary together: all have the same fields"
+            yield Problem("record-ragged", message, row.pointer, related=related, help=help_)

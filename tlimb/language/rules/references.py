@@ -65,7 +65,7 @@ def unknown_start(facts: Facts) -> Iterator[Problem]:
             if leaf.value in (None, "none") or leaf.value in stages or leaf.value in weights:
                 continue
             names = [name for name in (*stages, *weights) if name != stage.name]
-            noun = "stage and no entry of `pretrained`"
+            noun = "stage and no entry of `pretrained`" if weights else "stage"
             yield _unknown("unknown-stage", noun, leaf, names, ("`none` starts from nothing",))
 
 
@@ -80,8 +80,8 @@ def unknown_param(facts: Facts) -> Iterator[Problem]:
         assert used is not None
         name, _, part = str(used.value).partition(".")
         if name not in known:
-            hint = () if known else ("write it under `params:` at the top",)
-            yield _unknown("unknown-param", "param", used, known, hint)
+            hint = did_you_mean(name, known) or ("write it under `params:` at the top",)
+            yield Problem("unknown-param", f"`{name}` is no param", used.pointer, help=hint)
         elif part:
             rows = list(facts.rows(known[name]))
             fields = sorted({entry.key for row in rows for entry in row.entries})
@@ -212,7 +212,7 @@ def against_arm(facts: Facts) -> Iterator[Problem]:
     if tree.kind == "scalar":
         tested = [name for name, tests in facts.tested.items() if tests]
         if tree.value not in facts.study.stages:
-            yield _unknown("against-arm", "stage", tree, tested)
+            yield _unknown("unknown-stage", "stage", tree, tested)
         elif tree.value not in tested:
             message = f"`{tree.value}` is in no test, so it has no row"
             yield Problem("against-arm", message, tree.pointer, help=f"tested are {listed(tested)}" if tested else ())

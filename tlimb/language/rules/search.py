@@ -15,22 +15,26 @@ ROWS = ("architecture", "from", "freeze/up_to")
 @rule
 def continuous_under_grid(facts: Facts) -> Iterator[Problem]:
     """An interval has no grid; it is drawn from."""
-    if facts.random:
+    search = facts.study.search
+    if search is not None and search.name != "grid":
         return
-    seen: set[str] = set()
-    for tree in sorted(facts.all_trees(), key=lambda tree: (tree.span.line, tree.span.column)):
+    found: dict[str, tuple[str, Tree]] = {}
+    for tree in facts.all_trees():
         word = node_word(tree)
         body = tree.get(word) if word in RANGES else None
-        if body is None or body.pointer in seen:
-            continue
-        seen.add(body.pointer)
-        message = f"`{word}` needs a random search: an interval has no grid"
-        texts = [item.raw for item in body.items[:2]]
-        help_ = (
-            "draw from it:      search: {random: {count: 20, seed: 1}}   at the top level",
-            f"or list the values: {{choice: [{', '.join(texts)}]}}",
-        )
-        yield Problem("continuous-under-grid", message, body.pointer, on_key=True, help=help_)
+        if body is not None and word is not None:
+            found.setdefault(body.pointer, (word, body))
+    if not found:
+        return
+    (word, body), *others = sorted(found.values(), key=lambda one: (one[1].span.line, one[1].span.column))
+    message = f"`{word}` needs a random search: an interval has no grid"
+    texts = [item.raw for item in body.items[:2]]
+    help_ = (
+        "draw from it:      search: {random: {count: 20, seed: 1}}   at the top level",
+        f"or list the values: {{choice: [{', '.join(texts)}]}}",
+    )
+    related = tuple(Related(other.pointer, "and here", on_key=True) for _, other in others)
+    yield Problem("continuous-under-grid", message, body.pointer, on_key=True, help=help_, related=related)
 
 
 @rule

@@ -48,6 +48,8 @@ def _two(one: Entry, two: Entry) -> Problem:
 def missing_key(facts: Facts) -> Iterator[Problem]:
     """After defaults and like, a stage has all that its scenario needs; everything missing is one problem."""
     for name, stage in facts.study.stages.items():
+        if facts.broken("stages", name):
+            continue
         has = set(stage.origins)
         missing = []
         if not has & {"dataset", "datasets"}:
@@ -79,7 +81,7 @@ def _trainer_keys(has: set[str]) -> str:
 @rule
 def roles(facts: Facts) -> Iterator[Problem]:
     """A stage gives its scenario the roles that it reads, and no others."""
-    for name, stage in facts.study.stages.items():
+    for stage in facts.study.stages.values():
         for scenario, tree in facts.scenarios(stage):
             listing = facts.listing("scenario", scenario)
             wanted = tuple(str(role) for role in listing.facts.get("roles", ())) if listing is not None else ()
@@ -93,7 +95,7 @@ def roles(facts: Facts) -> Iterator[Problem]:
                     continue
                 block = ", ".join(f"{role}: NAME" for role in wanted)
                 key = "datasets" if stage.datasets else "dataset"
-                message = f"`{scenario}` reads {listed(wanted)}; `{name}` gives no {listed(lacking)}"
+                message = f"`{scenario}` reads {listed(wanted)}; no {listed(lacking)} is given"
                 help_ = f"write   datasets: {{{block}}}"
                 yield Problem("role-missing", message, stage.origins[key], on_key=True, related=related, help=help_)
                 continue
@@ -110,7 +112,12 @@ def freeze_without_parent(facts: Facts) -> Iterator[Problem]:
     """Freezing a network that was never trained needs to be asked for."""
     for name, stage in facts.study.stages.items():
         tree = facts.field(stage, "freeze/up_to")
-        if tree is None or "from" in stage.origins or not any(_something(leaf) for leaf in facts.leaves(tree)):
+        if (
+            tree is None
+            or "from" in stage.origins
+            or facts.broken("stages", name)
+            or not any(_something(leaf) for leaf in facts.leaves(tree))
+        ):
             continue
         message = f"`{name}` freezes layers, but nothing was pretrained"
         help_ = ("write   from: STAGE   to start from one", "or   from: none   if random features are meant")
@@ -221,21 +228,20 @@ def like_overwrites_all(facts: Facts) -> Iterator[Problem]:
 def early_stopping_unwatched(facts: Facts) -> Iterator[Problem]:
     """Early stopping and `keep: best` watch validation people; somebody must be there."""
     for name, stage in facts.study.stages.items():
-        for key in ("trainer/early_stopping", "trainer/keep"):
-            tree = facts.field(stage, key)
-            if tree is None or (key == "trainer/keep" and not any(x.value == "best" for x in facts.leaves(tree))):
+        tree, word = facts.field(stage, "trainer/early_stopping"), "early_stopping"
+        if tree is None:
+            tree, word = facts.field(stage, "trainer/keep"), "keep"
+            if not any(leaf.value == "best" for leaf in facts.leaves(tree)):
                 continue
-            word = key.partition("/")[2]
-            for dataset in facts.datasets_of(stage):
-                if "val" in parts(facts, dataset) or _has_inner(facts, dataset):
-                    continue
-                message = f"`{word}` of `{name}` watches the part `val`, but `{dataset}` has none"
-                split = facts.study.datasets[dataset].origins.get("split", facts.study.datasets[dataset].pointer)
-                related = (Related(split, "its split", on_key=True),)
-                help_ = f"add `val` to the split of `{dataset}`, or delete `{word}`"
-                yield Problem(
-                    "early-stopping-unwatched", message, tree.pointer, on_key=True, related=related, help=help_
-                )
+        for dataset in facts.datasets_of(stage):
+            lost = facts.broken("datasets", dataset)
+            if tree is None or lost or "val" in parts(facts, dataset) or _has_inner(facts, dataset):
+                continue
+            message = f"`{word}` of `{name}` watches the part `val`, but `{dataset}` has none"
+            split = facts.study.datasets[dataset].origins.get("split", facts.study.datasets[dataset].pointer)
+            related = (Related(split, "its split", on_key=True),)
+            help_ = f"add `val` to the split of `{dataset}`, or delete `{word}`"
+            yield Problem("early-stopping-unwatched", message, tree.pointer, on_key=True, related=related, help=help_)
 
 
 def _has_inner(facts: Facts, dataset: str) -> bool:

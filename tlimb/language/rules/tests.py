@@ -50,7 +50,7 @@ def no_validation(facts: Facts) -> Iterator[Problem]:
             tree = tree.get(str(role))
         for leaf in facts.leaves(tree):
             dataset = facts.study.datasets.get(str(leaf.value))
-            if dataset is None or "val" in parts(facts, dataset.name):
+            if dataset is None or facts.broken("datasets", dataset.name) or "val" in parts(facts, dataset.name):
                 continue
             if dataset.split is not None and "inner" in dataset.split.options:
                 continue
@@ -84,7 +84,7 @@ def test_part(facts: Facts) -> Iterator[Problem]:
     """The part that a test looks at must be there."""
     for name, test in facts.study.tests.items():
         for dataset in _datasets(facts, test):
-            if dataset not in facts.study.datasets or test.part in ("all", *parts(facts, dataset)):
+            if facts.broken("datasets", dataset) or test.part in ("all", *parts(facts, dataset)):
                 continue
             tree = facts.source.at(f"/tests/{name}/dataset")
             where = test.pointer if tree is None else tree.pointer
@@ -209,14 +209,15 @@ def metric_fits(facts: Facts) -> Iterator[Problem]:
                 theirs = None if found is None else found.facts.get("kind")
                 if kind is None or theirs is None or theirs == kind:
                     continue
-                message = f"`{select.metric}` is a metric of {_KINDS[kind]}, but `{name}` predicts {_KINDS[theirs]}"
+                message = f"`{select.metric}` is a metric of {_of(kind)}, but `{name}` predicts {_of(theirs)}"
                 fitting = [m.name for m in facts.catalogue.all("metric") if m.facts.get("kind") == theirs]
                 related = (Related(tree.pointer, "its objective"),)
                 help_ = f"metrics that fit: {listed(fitting)}"
                 yield Problem("metric-fits", message, "/select/metric", related=related, help=help_)
 
 
-_KINDS = {"number": "numbers", "class": "classes"}
+def _of(kind: object) -> str:
+    return {"number": "numbers", "class": "classes"}.get(str(kind), f"kind {kind}")
 
 
 @rule
@@ -240,7 +241,7 @@ def monitor_fits(facts: Facts) -> Iterator[Problem]:
                 found = facts.listing("objective", objective)
                 theirs = None if found is None else found.facts.get("kind")
                 if kind and theirs and theirs != kind:
-                    message = f"`{metric.value}` is a metric of {_KINDS[kind]}, but `{name}` predicts {_KINDS[theirs]}"
+                    message = f"`{metric.value}` is a metric of {_of(kind)}, but `{name}` predicts {_of(theirs)}"
                     related = (Related(tree.pointer, "its objective"),)
                     yield Problem("metric-fits", message, metric.pointer, related=related)
 

@@ -1,0 +1,104 @@
+"""One mistake, one report: what merely follows from another mistake is left out.
+
+A misspelt key makes other things look absent, a misspelt name makes another one look unused. Reporting these too
+would hide the mistake among its consequences.
+"""
+
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from tlimb.problems import Problem, Related, Severity
+
+ABSENCE = frozenset(
+    {
+        "continuous-under-grid",
+        "early-stopping-unwatched",
+        "against-arm",
+        "freeze-without-parent",
+        "head-needed",
+        "like-without-from",
+        "metric-fits",
+        "missing-key",
+        "needs-parent",
+        "nothing-varies",
+        "part-missing",
+        "role-missing",
+        "selection-missing",
+        "test-dataset-missing",
+        "validation-missing",
+    }
+)
+"""Codes that say that something is not there; unreliable beside a key or component that was not understood."""
+UNREAD = ("unknown-key", "bad-name", "reserved-name", "two-components", "foreign-word")
+"""Codes after which part of the spec has not been understood."""
+
+
+def sift(problems: Iterable[Problem], earlier: Iterable[Problem] = ()) -> list[Problem]:
+    """Give the problems that no other one explains, each unknown name once.
+
+    Args:
+        problems: of the rules, with places, sorted.
+        earlier: of the checks of form.
+    """
+    errors = [problem for problem in earlier if problem.severity is Severity.ERROR]
+    kept = _once([problem for problem in problems if not _follows(problem, errors)])
+    unknown = any(problem.code.startswith("unknown-") for problem in (*errors, *kept))
+    return [problem for problem in kept if not (unknown and problem.code.endswith(("-unused", "-unread")))]
+
+
+def _follows(problem: Problem, errors: list[Problem]) -> bool:
+    """Say whether an error of form explains a problem."""
+    if not errors:
+        return False
+    if problem.severity is not Severity.ERROR:
+        return True
+    codes = {error.code for error in errors}
+    if problem.code in ABSENCE and (codes & set(UNREAD) or _below(problem, errors)):
+        return True
+    if problem.code.startswith("unknown-") and any(_hides(error, problem) for error in errors):
+        return True
+    return any(_covers(error.pointer, problem.pointer) for error in errors)
+
+
+def _hides(error: Problem, problem: Problem) -> bool:
+    """Say whether the place where a name would be defined was not understood."""
+    depth = (error.pointer or "").count("/")
+    if error.code not in UNREAD:
+        return False
+    if depth == 1 or (depth == 2 and error.code in ("bad-name", "reserved-name")):
+        return True
+    inside = (
+        ("unknown-portion",) if (error.pointer or "").startswith("/datasets/") else ("unknown-head", "unknown-role")
+    )
+    return depth == 3 and problem.code in inside
+
+
+def _below(problem: Problem, errors: list[Problem]) -> bool:
+    """Say whether an error lies in what a problem is about, or in the defaults of all stages."""
+    return any(_covers(problem.pointer, e.pointer) or (e.pointer or "").startswith("/defaults") for e in errors)
+
+
+def _covers(outer: str | None, inner: str | None) -> bool:
+    if not outer or inner is None:
+        return False
+    return inner == outer or inner.startswith(f"{outer}/")
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """Merge the uses of one unknown name, and what several readers miss at one place: the first is reported."""
+    first: dict[tuple[str, str], int] = {}
+    merged: list[Problem] = []
+    for problem in problems:
+        one_place = problem.code == "role-missing"
+        name = (problem.code, str(problem.pointer) if one_place else problem.message)
+        if not (one_place or problem.code.startswith("unknown-")) or name not in first:
+            first.setdefault(name, len(merged))
+            merged.append(problem)
+            continue
+        known = merged[first[name]]
+        if one_place:
+            continue
+        also = Related(problem.pointer or "", "and here", on_key=problem.on_key, place=problem.place)
+        merged[first[name]] = evolve(known, related=(*known.related, also))
+    return merged
