@@ -53,6 +53,23 @@ def _first(before: int, after: int, scale: float) -> float:
     return (before - 1) / 2 - (after - 1) / 2 * scale
 
 
+def _weights(distances: np.ndarray[Any, Any], reach: float) -> np.ndarray[Any, Any]:
+    """Give the weight of each old voxel, (new, near) float32, by its signed distance from the new one.
+
+    A triangle that is sampled at whole voxels has its centre of mass beside its middle wherever the scale is no whole
+    number, which moves intensities by up to 0.03 voxels. Each row is therefore multiplied by the linear function that
+    gives it the sum 1 and the mean distance 0, so that images linear in space are reproduced exactly.
+    """
+    weights = np.maximum(0.0, 1.0 - np.abs(distances) / reach)
+    weights /= weights.sum(axis=1, keepdims=True)
+    first = (weights * distances).sum(axis=1, keepdims=True)
+    second = (weights * distances**2).sum(axis=1, keepdims=True)
+    spread = second - first**2
+    # Without spread the new voxel lies on an old one and reads only that.
+    corrected = weights * (second - first * distances) / np.where(spread > 1e-9, spread, 1.0)
+    return np.where(spread > 1e-9, corrected, weights).astype(np.float32)
+
+
 def _along(voxels: Array, axis: int, count: int, scale: float) -> Array:
     """Interpolate along one axis: new voxel j is the weighted mean of the old voxels near it."""
     before = voxels.shape[axis]
@@ -61,10 +78,9 @@ def _along(voxels: Array, axis: int, count: int, scale: float) -> Array:
     lowest = np.ceil(centres - reach).astype(np.int64)
     offsets = np.arange(int(np.ceil(2 * reach)) + 1)
     positions = lowest[:, None] + offsets
-    weights = np.maximum(0.0, 1.0 - np.abs(positions - centres[:, None]) / reach)
+    weights = _weights(positions - centres[:, None], reach)
     # Beyond the border the outermost voxel goes on: its index is repeated.
     positions = positions.clip(0, before - 1)
-    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     shape = [1] * voxels.ndim
     shape[axis] = count
     total: Array | None = None

@@ -1,0 +1,199 @@
+"""Preprocessing keeps every voxel where it is in the world, and says what decides its bits."""
+
+import itertools
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from tlimb.components.contracts import Image
+from tlimb.components.data.bio_image import BioImage
+from tlimb.components.data.slices_2d import Slices2D
+from tlimb.components.data.volume_3d import Volume3D
+from tlimb.components.images import DataError, read
+from tlimb.components.preprocess.canonical import Canonical
+from tlimb.components.preprocess.crop import Crop
+from tlimb.components.preprocess.mean import Mean
+from tlimb.components.preprocess.resample import Resample
+from tlimb.components.preprocess.zscore import ZScore
+
+
+def world(image):
+    """World coordinates of each voxel, (3, x, y, z)."""
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in image.voxels.shape[1:]), indexing="ij"))
+    return np.einsum("ab,bxyz->axyz", image.affine[:3, :3], index) + image.affine[:3, 3, None, None, None]
+
+
+def ramp(shape, affine, direction=(1.0, 2.0, -0.5)):
+    """An image whose intensity is a linear function of the world coordinates."""
+    empty = Image(np.zeros((1, *shape), np.float32), np.asarray(affine, float))
+    voxels = np.einsum("a,axyz->xyz", np.asarray(direction), world(empty)).astype(np.float32)
+    return Image(voxels[None], empty.affine)
+
+
+def inside(image, margin=2):
+    return image.voxels[0][tuple(slice(margin, -margin) for _ in range(3))]
+
+
+AFFINE = np.array([[1.5, 0, 0, -10], [0, 1.0, 0, 5], [0, 0, 2.0, 7], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    "letters", ["".join(p) for a in "RL" for b in "AP" for c in "SI" for p in itertools.permutations(a + b + c)]
+)
+def test_every_orientation_becomes_the_same_volume(letters):
+    reference = ramp((8, 9, 10), AFFINE)
+    turns = nibabel.orientations.axcodes2ornt(tuple(letters))
+    there = nibabel.orientations.ornt_transform(nibabel.orientations.axcodes2ornt("RAS"), turns)
+    voxels = nibabel.apply_orientation(reference.voxels[0], there)
+    affine = reference.affine @ nibabel.orientations.inv_ornt_aff(there, (8, 9, 10))
+    back = Canonical().apply(Image(np.ascontiguousarray(voxels)[None], affine, voxels > 0))
+    assert np.array_equal(back.voxels, reference.voxels)
+    assert np.allclose(back.affine, reference.affine)
+    assert np.array_equal(back.mask, reference.voxels[0] > 0)
+
+
+@pytest.mark.parametrize("spacing", [0.7, 1.0, 2.0, 3.1, 4.0])
+def test_resampling_keeps_a_linear_image_where_it_is_in_the_world(spacing):
+    image = ramp((30, 33, 28), AFFINE)
+    after = Resample(spacing_mm=spacing).apply(image)
+    expected = ramp(after.voxels.shape[1:], after.affine)
+    assert np.allclose(np.linalg.norm(after.affine[:3, :3], axis=0), spacing)
+    assert np.allclose(inside(after), inside(expected), atol=1e-3)
+    assert np.allclose(world(after).mean(axis=(1, 2, 3)), world(image).mean(axis=(1, 2, 3)), atol=1e-9)
+
+
+def test_resampling_to_the_own_voxel_size_changes_no_bit():
+    image = ramp((6, 7, 8), np.diag([2.0, 2, 2, 1]))
+    assert np.array_equal(Resample(spacing_mm=2).apply(image).voxels, image.voxels)
+
+
+def test_finer_resampling_is_linear_interpolation():
+    voxels = np.random.default_rng(0).random((1, 5, 1, 1), dtype=np.float32)
+    after = Resample(spacing_mm=1.0).apply(Image(voxels, np.diag([2.0, 1, 1, 1])))
+    positions = (np.arange(10) - 4.5) / 2 + 2
+    assert np.allclose(after.voxels[0, :, 0, 0], np.interp(positions, np.arange(5), voxels[0, :, 0, 0]), atol=1e-6)
+
+
+def test_coarser_resampling_averages_detail_and_does_not_alias():
+    stripes = np.tile(np.array([0.0, 1.0], np.float32), 32).reshape(1, 64, 1, 1)
+    after = Resample(spacing_mm=4.0).apply(Image(stripes, np.diag([1.0, 4, 4, 1])))
+    assert np.allclose(after.voxels[0, 1:-1], 0.5, atol=1e-6)
+
+
+def test_a_constant_image_stays_constant_to_the_border():
+    after = Resample(spacing_mm=3.3).apply(Image(np.full((1, 9, 8, 7), 5, np.float32), AFFINE))
+    assert np.allclose(after.voxels, 5, atol=1e-5)
+
+
+def test_resampling_needs_a_voxel_size():
+    with pytest.raises(DataError, match="voxel size"):
+        Resample(spacing_mm=2).apply(Image(np.ones((1, 4, 4, 4), np.float32)))
+
+
+def test_the_published_crop_has_its_offsets():
+    image = ramp((182, 218, 182), np.eye(4))
+    after = Crop(shape=[160, 192, 160]).apply(image)
+    assert np.array_equal(after.voxels[0], image.voxels[0, 11:171, 13:205, 11:171])
+    assert np.allclose(after.affine[:3, 3], [11, 13, 11])
+
+
+@pytest.mark.parametrize("shape", [(6, 7, 8), (4, 7, 9), (9, 9, 9), (1, 1, 1), (5, 8, 7)])
+def test_cropping_and_padding_keep_voxels_where_they_are_in_the_world(shape):
+    image = ramp((6, 7, 8), AFFINE)
+    image = Image(image.voxels + 1000, image.affine, np.ones((6, 7, 8), bool))
+    after = Crop(shape=shape).apply(image)
+    assert after.voxels.shape == (1, *shape)
+    kept = after.mask
+    assert kept.sum() == np.prod(np.minimum(shape, (6, 7, 8)))
+    expected = ramp(shape, after.affine).voxels[0] + 1000
+    assert np.allclose(after.voxels[0][kept], expected[kept], atol=1e-3)
+    assert not after.voxels[0][~kept].any()
+
+
+def test_a_crop_to_the_own_shape_changes_no_bit():
+    image = ramp((6, 7, 8), AFFINE)
+    assert np.array_equal(Crop(shape=(6, 7, 8)).apply(image).voxels, image.voxels)
+
+
+@pytest.mark.parametrize("region", ["mask", "nonzero", "all"])
+def test_a_zscore_has_mean_0_and_sd_1_in_its_region(region):
+    voxels = np.random.default_rng(0).gamma(2, 30, (1, 8, 8, 8)).astype(np.float32)
+    voxels[:, :4] = 0
+    mask = np.zeros((8, 8, 8), bool)
+    mask[5:, 2:6] = True
+    after = ZScore(region=region).apply(Image(voxels, None, mask)).voxels
+    values = {"mask": after[:, mask], "nonzero": after[voxels != 0], "all": after}[region]
+    assert abs(values.mean()) < 1e-5
+    assert abs(values.std() - 1) < 1e-5
+
+
+def test_intensities_that_cannot_be_standardised_are_refused():
+    flat = Image(np.full((1, 3, 3, 3), 7, np.float32))
+    for region in ("nonzero", "all"):
+        with pytest.raises(DataError, match="one value"):
+            ZScore(region=region).apply(flat)
+    with pytest.raises(DataError, match="no mask"):
+        ZScore(region="mask").apply(flat)
+    with pytest.raises(DataError, match="not positive"):
+        Mean().apply(Image(np.zeros((1, 3, 3, 3), np.float32)))
+
+
+@pytest.fixture
+def volume(tmp_path):
+    path = tmp_path / "x.nii.gz"
+    affine = np.array([[-2.0, 0, 0, 20], [0, 0, 2.5, -20], [0, 3, 0, -10], [0, 0, 0, 1]])
+    voxels = np.random.default_rng(0).integers(0, 1000, (20, 16, 22)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+    return path
+
+
+@pytest.mark.parametrize(("intensity", "last"), [("zscore", [ZScore(region="all")]), ("mean", [Mean()]), (None, [])])
+def test_bio_image_is_volume_3d_with_the_equivalent_list_to_the_bit(volume, intensity, last):
+    short = BioImage(spacing_mm=4, crop=[12, 10, 14], intensity=intensity, region="all")
+    steps = [Canonical(), Resample(spacing_mm=4.0), Crop(shape=(12, 10, 14)), *last]
+    long = Volume3D(preprocess=steps)
+    first, second = short.load(volume, None), long.load(volume, None)
+    assert first.shape == (1, 12, 10, 14)
+    assert first.tobytes() == second.tobytes()
+    assert json.dumps(short.recipe(), sort_keys=True) == json.dumps(long.recipe(), sort_keys=True)
+
+
+def test_every_option_moves_the_recipe():
+    recipes = [
+        BioImage(spacing_mm=4, crop=[12, 10, 14]),
+        BioImage(spacing_mm=3, crop=[12, 10, 14]),
+        BioImage(spacing_mm=4, crop=[12, 10, 15]),
+        BioImage(spacing_mm=4, crop=[12, 10, 14], region="all"),
+        BioImage(spacing_mm=4, crop=[12, 10, 14], intensity="mean"),
+        BioImage(spacing_mm=4, crop=[12, 10, 14], intensity=None),
+        *(Slices2D(axis=axis) for axis in ("axial", "coronal", "sagittal")),
+        Slices2D(position=0.4),
+        Slices2D(size=[8, 8]),
+        Slices2D(region="all"),
+    ]
+    assert len({json.dumps(module.recipe(), sort_keys=True) for module in recipes}) == len(recipes)
+
+
+@pytest.mark.parametrize(("axis", "index"), [("sagittal", 0), ("coronal", 1), ("axial", 2)])
+def test_a_slice_is_the_central_one_of_the_turned_volume(volume, axis, index):
+    turned = Canonical().apply(read(volume)).voxels[0]
+    expected = np.rot90(turned.take(turned.shape[index] // 2, axis=index))
+    assert np.array_equal(Slices2D(axis=axis, intensity=None).load(volume, None)[0], expected)
+
+
+def test_rows_of_an_axial_slice_run_from_the_front_and_columns_from_the_left(tmp_path):
+    voxels = np.zeros((9, 9, 9), np.float32)
+    voxels[1, 7, 4] = 1
+    path = tmp_path / "x.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), path)
+    picture = Slices2D(intensity=None).load(path, None)[0]
+    assert np.argwhere(picture).tolist() == [[1, 1]]
+
+
+def test_pictures_are_taken_whole(tmp_path):
+    np.save(tmp_path / "digit.npy", np.arange(64, dtype=np.float32).reshape(8, 8))
+    picture = Slices2D(intensity=None, size=[10, 6]).load(tmp_path / "digit.npy", None)
+    assert picture.shape == (1, 10, 6)
+    assert np.array_equal(picture[0, 1:9], np.arange(64).reshape(8, 8)[:, 1:7])
