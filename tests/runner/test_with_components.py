@@ -21,14 +21,14 @@ def component(kind, name, **options):
 
 
 def head(base, objective):
-    return {**base, "objective": component("objective", objective), "head": component("head", "linear")}
+    return {**base, "objective": component("objective", objective, target=base["name"]), "head": component("head", "linear")}
 
 
-DATA = component("data", "bio_image", spacing_mm=8, crop=[16, 16, 16], intensity="zscore")
+DATA = component("data", "bio_image", spacing_mm=8, crop=[20, 20, 20], intensity="zscore")
 REAL = {
     "scenario": component("scenario", "supervised"),
     "data": DATA,
-    "architecture": component("architecture", "resnet3d", depth=10, filters=4),
+    "architecture": component("architecture", "resnet3d", depth=10, filters=4, stem_stride=1),
     "optimizer": component("optimizer", "adamw", lr=1e-3),
     "scheduler": component("scheduler", "cosine", warmup_steps=2),
 }
@@ -36,7 +36,7 @@ REAL = {
 
 @pytest.fixture
 def cohort(tmp_path):
-    return Cohort(tmp_path, shape=(16, 17, 16))
+    return Cohort(tmp_path, shape=(20, 21, 20))
 
 
 def real(cohort, train, val, base, objective, **more):

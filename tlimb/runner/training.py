@@ -16,6 +16,7 @@ from attrs import asdict, define, field, frozen
 from torch import Tensor, nn
 
 from tlimb.components.contracts import Auxiliary, Batch, Network, Scenario
+from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError
 from tlimb.runner.batches import Course, Position, to_device
 from tlimb.runner.frozen import Freezer
@@ -146,7 +147,10 @@ class Training(pl.LightningModule):
         at = self.recipe.course.at(index)
         self._enter(at.epoch)
         seed_batch(self.recipe.seed, index)
-        total = self._loss(at, batches)
+        try:
+            total = self._loss(at, batches)
+        except ValueError as error:
+            raise _explain(error, len(next(iter(batches.values())).rows)) from error
         self.manual_backward(total / at.group)
         if at.closes:
             self._step(at)
@@ -284,6 +288,15 @@ class Training(pl.LightningModule):
         if scaler is not None:
             scaler.load_state_dict(state["scaler"])
         self.ledger = Ledger(**state["ledger"])
+
+
+def _explain(error: ValueError, samples: int) -> Exception:
+    """Say what a user can do about batch normalisation of a single value, which has no variance."""
+    if "more than 1 value per channel" not in str(error):
+        return error
+    message = f"a batch of {samples} leaves batch normalisation a single value per channel"
+    hint = "take a batch_size that leaves no single sample over, larger images, or another normalisation"
+    return TlimbError(Problem("batch-too-small", message, help=hint), ExitCode.USAGE)
 
 
 def scheduler_state(scheduler: torch.optim.lr_scheduler.LRScheduler | None) -> dict[str, Any]:
