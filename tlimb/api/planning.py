@@ -105,7 +105,12 @@ class Inventory:
         if self.environment is None:
             return False
         result = self.store.glance(work) or {}
-        return result.get("environment", self.environment) != self.environment
+        return bool(result.get("environment", self.environment) != self.environment)
+
+    def chosen(self, select: str) -> int | None:
+        """Give what a select node chose; None when it has not run."""
+        found = (self.store.glance(select) or {}).get("chosen")
+        return None if found is None else int(found)
 
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""

@@ -20,7 +20,9 @@ def run(arguments: list[str]) -> int:
     from tlimb.cli.app import app
 
     # typer carries a click of its own from 0.26 on and uses the installed one before; either has this class.
-    usage_error = next(one for one in BadParameter.__mro__ if one.__name__ == "ClickException")
+    usage_error: type[Exception] = next(
+        one for one in BadParameter.__mro__ if issubclass(one, Exception) and one.__name__ == "ClickException"
+    )
     try:
         code = app(arguments, standalone_mode=False, prog_name="tlimb")
         return int(code or 0)

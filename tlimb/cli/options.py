@@ -1,11 +1,14 @@
 """Options that several commands take, and how they become an `Asked`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tlimb.problems import ExitCode, Problem, TlimbError
+
+if TYPE_CHECKING:
+    from tlimb.api.project import Asked
 
 Spec = Annotated[Path, typer.Argument(help="the study, a YAML file", show_default=False)]
 Roots = Annotated[
@@ -31,7 +34,7 @@ def asked(
     private: Path | None = None,
     profile: str | None = None,
     allow: list[str] | None = None,
-) -> "Asked":  # noqa: F821 -- imported inside to keep `--help` fast
+) -> "Asked":
     """Read the options about places.
 
     Raises:

@@ -37,10 +37,19 @@ def picture(plan: Plan, place: Project, form: str) -> str:
 def text(plan: Plan, place: Project) -> str:
     """Give the overview: people, stages, what is shared, what is assumed."""
     done = inventory(place)
-    found = lines(plan, done.has, done.other)
-    header = ("", "kind", "configurations", "runs", "wait for selection", "done", "to do")
+    found = lines(plan, done.has, done.other, done.chosen)
+    header = ("", "kind", "configurations", "runs", "wait for selection", "not selected", "done", "to do")
     rows = [
-        (line.name, KINDS[line.kind], line.configurations, line.runs, line.gated or "-", line.done, _to_do(line))
+        (
+            line.name,
+            KINDS[line.kind],
+            line.configurations,
+            line.runs,
+            line.gated or "-",
+            line.closed or "-",
+            line.done,
+            line.left,
+        )
         for line in found
     ]
     parts = [f"study {plan.study.name}"]
@@ -55,11 +64,6 @@ def text(plan: Plan, place: Project) -> str:
     if assumed:
         parts += ["", "assumed, since it was not written:", *assumed]
     return "\n".join(parts)
-
-
-def _to_do(line: Any) -> int | str:
-    left = line.runs - line.done
-    return f"up to {left}" if line.gated and left else left
 
 
 def sharing(plan: Plan) -> list[str]:
@@ -159,9 +163,8 @@ def difference(plan: Plan, place: Project, loaded: Loaded) -> str:
             out.append(f"in the runs of `{stage}`:")
             out += [f"  {_change(change, spec=False)}" for change in listed]
     out.append("")
-    for line in lines(plan, done.has, done.other):
-        new = line.runs - line.done
-        state = f"{new} new, {line.done} done" + (f" ({line.other} in another environment)" if line.other else "")
+    for line in lines(plan, done.has, done.other, done.chosen):
+        state = f"{line.left} new, {line.done} done" + (f" ({line.other} in another environment)" if line.other else "")
         out.append(f"{line.name} ({KINDS[line.kind]}): {state}")
     return "\n".join(out)
 

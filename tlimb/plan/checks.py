@@ -152,9 +152,7 @@ def too_large(study: Study, stage: str, limit: int, expander: Expander) -> Probl
 
 def people(study: Study, cohorts: Cohorts) -> Iterator[str]:
     """Give one line for each dataset that is read: people, images, and how they are divided."""
-    used = {use.dataset: use for use, _ in cohorts._parts}
-    for name, use in sorted(used.items()):
-        cohort = cohorts.cohort(name)
+    for name, use in sorted(cohorts.used().items()):
         sizes = []
         for part in ("train", "val", "test"):
             try:
@@ -167,10 +165,11 @@ def people(study: Study, cohorts: Cohorts) -> Iterator[str]:
                 if part == "val" and 0 < persons < SMALL_VALIDATION:
                     sizes[-1] += " (few: a choice on so few people is mostly chance)"
         folds = cohorts.folds(name)
+        kept = cohorts.kept(name)
         said = f", {len(folds)} folds" if folds else ""
         divided = f": {', '.join(sizes)}" if sizes else ""
         yield (
-            f"dataset {name}: {len(cohort.participants)} participants, {len(cohort.rows)} images{said}"
+            f"dataset {name}: {len({row.participant for row in kept})} participants, {len(kept)} images{said}"
             f"{divided}{' (first fold)' if folds else ''}"
         )
 

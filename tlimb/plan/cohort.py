@@ -137,6 +137,19 @@ class Cohorts:
         self._note(problems)
         return made[str(dataset.portion)]
 
+    def used(self) -> dict[str, Use]:
+        """Give the datasets that were read so far, each with one way in which it was."""
+        return {use.dataset: use for use, _ in self._parts}
+
+    def kept(self, name: str) -> tuple[Row, ...]:
+        """Give the rows of a dataset that its `portion` and `only` leave."""
+        dataset = self.study.datasets[name]
+        rows = self._kept(dataset, self.cohort(name))
+        if dataset.portion is None:
+            return rows
+        people = set(self._portion(dataset))
+        return tuple(row for row in rows if row.participant in people)
+
     def rows(self, use: Use, part: str) -> tuple[Row, ...] | None:
         """Give the images of a part in canonical order; None when the split makes no such part."""
         key = (use, part)

@@ -187,8 +187,8 @@ class Expander:
                 if found is not None and not matches(found, wanted):
                     return False
             for group in constraints.distinct:
-                texts = [found for name in group if (found := text(assignment, name)) is not None]
-                if len(set(texts)) < len(texts):
+                equal = [found for name in group if (found := text(assignment, name)) is not None]
+                if len(set(equal)) < len(equal):
                     return False
             for combination in constraints.exclude:
                 texts = [text(assignment, name) for name in combination]

@@ -45,6 +45,7 @@ class StageLine:
         runs: distinct works.
         gated: how many of them wait for a selection.
         done: how many are in the store.
+        closed: how many will not run, because their selection chose another configuration.
         other: how many of those were computed in another environment.
     """
 
@@ -54,17 +55,35 @@ class StageLine:
     runs: int
     gated: int
     done: int
+    closed: int = 0
     other: int = 0
 
+    @property
+    def left(self) -> int:
+        """Give how many are still to compute, at most."""
+        return self.runs - self.done - self.closed
 
-def lines(plan: Plan, done: Callable[[str], bool], other: Callable[[str], bool]) -> list[StageLine]:
+
+def lines(
+    plan: Plan,
+    done: Callable[[str], bool],
+    other: Callable[[str], bool],
+    chosen: Callable[[str], int | None] = lambda _: None,
+) -> list[StageLine]:
     """Give the overview, stage by stage.
 
     Args:
         plan: the plan.
         done: says whether a work is finished in the store.
         other: says whether it was finished in another environment than this one.
+        chosen: gives what a select node chose; None when it has not run.
     """
+    nodes = plan.graph.nodes
+
+    def closed(work: str) -> bool:
+        picks = [(gate, chosen(gate.select)) for gate in nodes[work].gates]
+        return bool(picks) and all(pick is not None and pick != gate.candidate for gate, pick in picks)
+
     found = plan.expansion
     table: list[tuple[str, str, int, tuple[str, ...]]] = []
     if found.prepares:
@@ -86,8 +105,9 @@ def lines(plan: Plan, done: Callable[[str], bool], other: Callable[[str], bool])
             kind,
             configurations,
             len(works),
-            sum(1 for work in works if plan.graph.nodes[work].gates),
+            sum(1 for work in works if nodes[work].gates),
             sum(1 for work in works if done(work)),
+            sum(1 for work in works if not done(work) and closed(work)),
             sum(1 for work in works if done(work) and other(work)),
         )
         for name, kind, configurations, works in table

@@ -267,7 +267,7 @@ class Stages:
     def _make_tasks(self, stage: Stage, scope: Scope) -> tuple[Task, ...]:
         written: Mapping[str | None, Head]
         if stage.heads:
-            written = dict(stage.heads)
+            written = {name: head for name, head in stage.heads.items()}  # noqa: C416 -- widens the key's type
         elif stage.objective is not None:
             written = {None: Head(objective=stage.objective, head=stage.head)}
         else:
@@ -349,7 +349,7 @@ class Stages:
             labels = labels_of(tasks, role)
             views[role] = {part: self.data.view(pool, part, labels) for part in ("train", "val")}
         for task in tasks:
-            pool = tuple(use for role, use in _roles(uses, task.role) for use in use)
+            pool = tuple(use for _, found in _roles(uses, task.role) for use in found)
             heads.append(
                 {
                     "name": task.name,

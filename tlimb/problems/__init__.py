@@ -69,6 +69,10 @@ def _strings(value: Iterable[str] | str) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _related(value: Iterable[Related]) -> tuple[Related, ...]:
+    return tuple(value)
+
+
 @frozen
 class Problem:
     """One mistake, and what to do about it.
@@ -93,7 +97,7 @@ class Problem:
     help: tuple[str, ...] = field(default=(), converter=_strings)
     note: tuple[str, ...] = field(default=(), converter=_strings)
     label: str = ""
-    related: tuple[Related, ...] = field(default=(), converter=tuple)
+    related: tuple[Related, ...] = field(default=(), converter=_related)
     place: Place | None = None
 
 
