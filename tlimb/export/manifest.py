@@ -5,7 +5,7 @@ from typing import Any
 from tlimb.language.schema import DRAFT, ID
 from tlimb.manifest import Kind
 
-_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_DIGEST = {"title": "digest", "type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAMES = {"type": ["string", "null"]}
 
 
@@ -22,7 +22,7 @@ def _object(title: str, doc: str, properties: dict[str, Any], optional: tuple[st
 
 
 def _titled(title: str, doc: str, content: dict[str, Any]) -> dict[str, Any]:
-    return {"title": title, "description": doc, **content}
+    return {**content, "title": title, "description": doc}
 
 
 def _map(title: str, doc: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,8 @@ def _component(null: bool) -> dict[str, Any]:
 
 
 def _fit() -> dict[str, Any]:
-    views = {"type": "object", "additionalProperties": {"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"}}
+    view = {"title": "view", "type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"}
+    views = {"type": "object", "additionalProperties": view}
     weights = {"sha256": _titled("sha256", "sha256 of the file.", _DIGEST), "layout": _ref("component_or_null")}
     return {
         "scenario": _ref("component"),
@@ -126,8 +127,9 @@ def _hashed() -> dict[str, Any]:
 
 def manifest() -> dict[str, Any]:
     """Give the schema of a manifest file."""
-    gate = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["string", "integer"]}}
-    uses = {"type": "array", "items": {"type": "object"}}
+    pair = {"title": "work or candidate", "type": ["string", "integer"]}
+    gate = {"title": "gate", "type": "array", "minItems": 2, "maxItems": 2, "items": pair}
+    uses = {"type": "array", "items": {"title": "use", "type": "object"}}
     found = _object(
         "tlimb manifest",
         "One node of a plan.",

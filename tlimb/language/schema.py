@@ -83,6 +83,8 @@ class _Writer:
     def _scalar(self, shape: Shape) -> dict[str, Any]:
         """Give the types of a place and what holds for its scalars and lists."""
         found: dict[str, Any] = {"type": _types(shape), **shape.limits}
+        if shape.none and "pattern" in shape.limits:
+            found["pattern"] = f"^none$|{shape.limits['pattern']}"
         rules: list[dict[str, Any]] = []
         words = [*shape.enum, *(["none"] if shape.none and "none" not in shape.enum else [])]
         if shape.share:
@@ -90,7 +92,7 @@ class _Writer:
             rules.append({"if": {"type": "string"}, "then": {"enum": ["rest"]}})
             rules.append({"if": {"type": "number", "minimum": 1}, "then": {"minimum": 2, "multipleOf": 1}})
         elif shape.enum:
-            types = [*shape.types, *(["string"] if shape.none else [])]
+            types = list(dict.fromkeys([*shape.types, *(["string"] if shape.none else [])]))
             if set(_as_list(found["type"])) <= set(types):
                 found["enum"] = words
             else:
