@@ -21,7 +21,11 @@ def component(kind, name, **options):
 
 
 def head(base, objective):
-    return {**base, "objective": component("objective", objective, target=base["name"]), "head": component("head", "linear")}
+    return {
+        **base,
+        "objective": component("objective", objective, target=base["name"]),
+        "head": component("head", "linear"),
+    }
 
 
 DATA = component("data", "bio_image", spacing_mm=8, crop=[20, 20, 20], intensity="zscore")

@@ -1,6 +1,6 @@
 """What a caller gives to the runner and what it gets back; imports no torch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,18 @@ from tlimb.problems import ExitCode
 
 Event = dict[str, Any]
 """A JSON object with at least `event`; see docs of `tlimb.runner.schedule`."""
+
+
+def _paths(found: Mapping[str, str | Path]) -> dict[str, Path]:
+    return {name: Path(path) for name, path in found.items()}
+
+
+def _folders(found: Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(Path(path) for path in found)
+
+
+def _texts(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(found)
 
 
 @frozen
@@ -27,14 +39,10 @@ class Places:
 
     store: Path = field(converter=Path)
     private: Path = field(converter=Path)
-    roots: Mapping[str, Path] = field(
-        factory=dict, converter=lambda roots: {name: Path(path) for name, path in roots.items()}
-    )
-    allow: tuple[str, ...] = field(default=(), converter=tuple)
-    code: tuple[Path, ...] = field(default=(), converter=lambda paths: tuple(Path(path) for path in paths))
-    weights: Mapping[str, Path] = field(
-        factory=dict, converter=lambda files: {key: Path(path) for key, path in files.items()}
-    )
+    roots: Mapping[str, Path] = field(factory=dict, converter=_paths)
+    allow: tuple[str, ...] = field(default=(), converter=_texts)
+    code: tuple[Path, ...] = field(default=(), converter=_folders)
+    weights: Mapping[str, Path] = field(factory=dict, converter=_paths)
 
     def to_json(self) -> dict[str, Any]:
         """Give what `from_json` reads."""

@@ -52,7 +52,7 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
     except DivergedError as error:
         code, reason = int(ExitCode.DIVERGED), str(error)
     except TlimbError as error:
-        code, reason = int(error.exit_code), str(error)
+        code, reason = int(error.exit_code), _told(error)
         _keep_traceback(job, error)
     except Exception as error:  # noqa: BLE001
         code, reason = _unexpected(error)
@@ -77,6 +77,14 @@ def _compute(job: Job) -> Result:
     if whole["status"] == "done":
         job.store.drop_states(job.manifest.work)
     return whole
+
+
+def _told(error: TlimbError) -> str:
+    """Give what is wrong and what to do in one line."""
+    return "; ".join(
+        f"{problem.code}: {problem.message}" + (f" ({'; '.join(problem.help)})" if problem.help else "")
+        for problem in error.problems
+    )
 
 
 def _unexpected(error: Exception) -> tuple[int, str]:

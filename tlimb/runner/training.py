@@ -189,7 +189,7 @@ class Training(pl.LightningModule):
         return total
 
     def _step(self, at: Position) -> None:
-        optimizer = self.optimizers()
+        optimizer: Any = self.optimizers()
         if self.recipe.gradient_clip is not None:
             self.clip_gradients(optimizer, self.recipe.gradient_clip, gradient_clip_algorithm="norm")
         optimizer.step()

@@ -1,6 +1,6 @@
 """Views as the runner reads them: rows of one part, their labels, and targets made from labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,20 @@ def read_view(places: Places, view: str) -> tuple[Row, ...]:
             Problem("changed-view", f"the view {view[:16]} does not fit its digest", help="plan the study again"),
             ExitCode.DATA,
         ) from error
-    names = ("row", "person", "root", "image", "sha256", "mask", "mask_sha256")
-    return tuple(Row(*(row[name] for name in names), dict(row["labels"])) for row in content["rows"])
+    return tuple(_row(row) for row in content["rows"])
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    return Row(
+        row["row"],
+        row["person"],
+        row["root"],
+        row["image"],
+        row["sha256"],
+        row["mask"],
+        row["mask_sha256"],
+        dict(row["labels"]),
+    )
 
 
 def targets(rows: Sequence[Row], facts: TargetFacts) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -1,0 +1,55 @@
+"""What code may be loaded, and from where."""
+
+import sys
+
+import pytest
+from attrs import evolve
+from conftest import fit_manifest, toy
+
+from tlimb.runner.execute import execute
+
+
+def lab(tmp_path, name, text):
+    folder = tmp_path / "code"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def test_code_that_is_not_allowed_is_refused_before_it_is_imported(cohort, tmp_path):
+    folder = lab(tmp_path, "canary_lab", f"open({str(tmp_path / 'touched')!r}, 'w')\n")
+    places = evolve(cohort.places(), code=(folder,))
+    manifest = fit_manifest(cohort.view(range(4)), data={"class": "canary_lab.X", "revision": 1, "options": {}})
+    outcome = execute(manifest, places)
+    assert outcome.code == 77
+    assert "--allow canary_lab" in outcome.reason
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["toy_lab.np.ndarray", "toy_lab.nib.Nifti1Image", "toy_lab.DataModule", "toy_lab.ToyEncoder", "toy_lab.np"]
+)
+def test_what_is_not_of_the_kind_or_defined_elsewhere_is_refused(cohort, path):
+    manifest = fit_manifest(cohort.view(range(4)), data={"class": path, "revision": 1, "options": {}})
+    outcome = execute(manifest, cohort.places())
+    assert outcome.code in (64, 77)
+    assert outcome.code == 77 or "no-such-class" in outcome.reason
+
+
+@pytest.mark.parametrize("name", ["json", "numpy", "torch"])
+def test_a_module_of_a_code_folder_that_hides_an_installed_one_is_refused(cohort, tmp_path, name):
+    folder = lab(tmp_path, name, "raise RuntimeError\n")
+    places = evolve(cohort.places(), code=(*cohort.places().code, folder))
+    outcome = execute(fit_manifest(cohort.view(range(4))), places)
+    assert (outcome.code, "shadowing-module" in outcome.reason) == (77, True)
+
+
+def test_code_folders_come_last_on_the_path(cohort):
+    assert execute(fit_manifest(cohort.view(range(4))), cohort.places()).code == 0
+    assert sys.path[-1] == str(cohort.places().code[0])
+
+
+def test_another_revision_than_the_planned_one_is_refused(cohort):
+    manifest = fit_manifest(cohort.view(range(4)), data={**toy("ToyData"), "revision": 2})
+    outcome = execute(manifest, cohort.places())
+    assert (outcome.code, "other-revision" in outcome.reason) == (64, True)
