@@ -13,6 +13,8 @@ from tlimb.cohorts.rows import Cell, Cohort, LabelFacts
 from tlimb.cohorts.view import ordered
 from tlimb.problems import Problem, Severity
 
+NAMING = frozenset({"participant_id", "session_id"})
+"""Columns that name people and visits are private, whatever is declared."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _CODE = re.compile(r"0\d+")
 """Digits with a leading zero are a name, such as site `01`."""
@@ -78,7 +80,7 @@ def make(declaration: Declaration, found: Sequence[Found], columns: Iterable[str
         raw = [row.get(column, "") for row in cells]
         raw = ["" if cell in missing or (numeric and number(cell) in numeric) else cell for cell in raw]
         made[label], facts[label] = _typed(declaration, label, column, raw, decl, problems)
-        if decl.private or column in hidden:
+        if decl.private or column in hidden or column in NAMING:
             private.add(label)
     values = tuple({label: column[i] for label, column in made.items()} for i in range(len(found)))
     return evolve(labels, values=values, facts=facts, private=frozenset(private))

@@ -119,6 +119,8 @@ def _fresh(path: Path) -> tuple[Stat | None, Outcome]:
     except ImageFaultError as fault:
         return None, fault
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            return None, ImageFaultError("its content is not on this machine; fetch it with `datalad get`")
         return None, ImageFaultError(f"it cannot be read ({error.strerror or type(error).__name__})")
 
 

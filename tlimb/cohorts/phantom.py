@@ -1,6 +1,7 @@
 """A synthetic cohort that `tlimb phantom` wrote."""
 
 import json
+import os
 import shlex
 
 from tlimb.cohorts.bids import Bids
@@ -70,9 +71,11 @@ class Phantom(Reader):
     def _problem(
         self, declaration: Declaration, message: str, held: dict[str, object], option: str = "folder"
     ) -> Problem:
-        return problem(declaration, "phantom-missing", message, option, help=command(
-            str(declaration.root / self.folder), {**held, **self.given}
-        ))  # fmt: skip
+        # Relative where that is shorter, so that a message can be shown without telling where somebody works.
+        path = os.path.relpath(declaration.root / self.folder)
+        shown = str(declaration.root / self.folder) if path.startswith("..") else path
+        help_ = command(shown, {**held, **self.given})
+        return problem(declaration, "phantom-missing", message, option, help=help_)
 
 
 def command(folder: str, options: dict[str, object]) -> str:
