@@ -29,7 +29,7 @@ def options(cls: type) -> dict[str, dict[str, Any]]:
         DescriptionError: a parameter has no type, no documentation, an unknown type, or takes any keyword.
     """
     documented = arguments(cls)
-    hints = get_type_hints(cls.__init__, include_extras=True)
+    hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
     found: dict[str, dict[str, Any]] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         where = f"{cls.__module__}.{cls.__qualname__}, parameter {name!r}"

@@ -12,7 +12,8 @@ from mutating import SPECS
 from tlimb.language import schema
 from tlimb.language.catalogue import from_json, load
 from tlimb.language.checking import check, structure
-from tlimb.language.shapes import CLASS_PATH, Grammar, Shape, grammar
+from tlimb.language.grammar import Grammar, grammar
+from tlimb.language.shapes import CLASS_PATH, Shape
 from tlimb.language.source import parse, read
 from tlimb.problems import Severity
 

@@ -1,6 +1,7 @@
 """Check components, which are tagged by key: one key, the name, and its options under it."""
 
 import re
+from collections.abc import Collection
 
 from tlimb.language.check_values import found, wrong_type
 from tlimb.language.shapes import CLASS_PATH, Shape, anything
@@ -55,12 +56,13 @@ def check_component(walk: Walk, tree: Tree, shape: Shape) -> None:
                 walk.report_key(
                     "unknown-key", f"unknown key `{clip(entry.key)}` beside `{first.key}`", entry, help=help_
                 )
+        beside = {entry.key for entry in tree.entries if entry not in known}
         for entry in known:
-            check_options(walk, entry, kind, entry.key)
+            check_options(walk, entry, kind, entry.key, beside)
 
 
-def check_options(walk: Walk, entry: Entry, kind: str, name: str) -> None:
-    """Check what is written under a component's name."""
+def check_options(walk: Walk, entry: Entry, kind: str, name: str, beside: Collection[str] = ()) -> None:
+    """Check what is written under a component's name; options written `beside` it are reported already."""
     tree = entry.value
     options = walk.grammar.component(kind, name)
     if options is None:  # a class path that is not described: its options are open
@@ -68,7 +70,7 @@ def check_options(walk: Walk, entry: Entry, kind: str, name: str) -> None:
     if tree.kind == "mapping":
         walk.inside(tree, options)
     elif tree.kind == "scalar" and tree.value is None and not tree.quoted:
-        for option in options.required:
+        for option in (option for option in options.required if option not in beside):
             message = f"{kind} `{name}` needs `{option}`"
             walk.report("missing-key", message, tree, on_key=True, help=f"write   {name}: {{{option}: ..}}")
     else:

@@ -5,8 +5,9 @@ from typing import Any
 
 from tlimb.language.scalars import is_number_text, looks_retyped
 from tlimb.language.shapes import Shape
+from tlimb.language.suggest import closest
 from tlimb.language.tree import Scalar, Tree
-from tlimb.language.walk import Walk, clip, closest, listed
+from tlimb.language.walk import Walk, clip, listed
 
 _WORDS = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text"}
 
@@ -66,7 +67,9 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     help_ = _inside(tree, shape)
     value = tree.value
     numeric = {"integer", "number"} & set(shape.types)
-    if tree.kind == "scalar" and isinstance(value, str):
+    if tree.kind == "mapping" and shape.nodes:
+        help_ = (f"a search entry is {listed(f'`{word}`' for word in shape.nodes)}",)
+    elif tree.kind == "scalar" and isinstance(value, str):
         if tree.quoted and numeric and is_number_text(value):
             help_ = (f"the quotes make it a text; write {value} without them",)
         elif tree.quoted and "boolean" in shape.types and value.lower() in ("true", "false"):

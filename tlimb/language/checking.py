@@ -13,7 +13,8 @@ from tlimb.language.check_components import check_bare, check_component
 from tlimb.language.check_nodes import check_node, not_searchable, unknown_word, words_of
 from tlimb.language.check_params import check_params
 from tlimb.language.check_values import check_null, check_scalar, check_sequence, wrong_type
-from tlimb.language.shapes import RESERVED, Shape, grammar
+from tlimb.language.grammar import grammar
+from tlimb.language.shapes import RESERVED, Shape
 from tlimb.language.source import Source
 from tlimb.language.suggest import alike, closest
 from tlimb.language.tree import Entry, Tree

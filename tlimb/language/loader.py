@@ -182,7 +182,7 @@ class Loader:
             if event.style is None and event.value == "":
                 self._report("key", "a key is missing before the colon", span)
                 return None, span
-            return event.value, span
+            return str(event.value), span
         skipped = self._node(event, "", depth)[0]
         span = skipped.alias or skipped.span
         self._report("key", "a key must be plain text", span)
@@ -259,5 +259,5 @@ def _closed(start: Any, end: Any, inner: list[Span]) -> Span:
 
 
 def _clip(text: Any) -> str:
-    text = str(text)
-    return text if len(text) <= 200 else text[:200] + ".."
+    shown = str(text)
+    return shown if len(shown) <= 200 else shown[:200] + ".."

@@ -10,16 +10,8 @@ import json
 from typing import Any
 
 from tlimb.language.catalogue import Catalogue
-from tlimb.language.shapes import (
-    CLASS_PATH,
-    NODE_WORDS,
-    PARAM,
-    SCALARS,
-    UNSET,
-    Grammar,
-    Shape,
-    grammar,
-)
+from tlimb.language.grammar import Grammar, grammar
+from tlimb.language.shapes import CLASS_PATH, NODE_WORDS, PARAM, SCALARS, UNSET, Shape
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 ID = "https://tlimb.org/schema/v1/spec.json"

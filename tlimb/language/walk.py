@@ -5,7 +5,8 @@ from typing import Any
 
 from attrs import define, field
 
-from tlimb.language.shapes import Grammar, Shape
+from tlimb.language.grammar import Grammar
+from tlimb.language.shapes import Shape
 from tlimb.language.suggest import closest
 from tlimb.language.tree import Entry, Tree
 from tlimb.problems import Problem, Severity
