@@ -41,7 +41,7 @@ def check_component(cls: type[contracts.Component], options: Mapping[str, Any] |
     """
     kind = next((kind for kind, found in discovery.KINDS.items() if issubclass(cls, found.base)), None)
     assert kind is not None, f"{cls.__name__} is of no known kind of component"
-    assert not inspect.isabstract(cls), f"{cls.__name__} lacks {sorted(cls.__abstractmethods__)}"
+    assert not inspect.isabstract(cls), f"{cls.__name__} lacks {sorted(getattr(cls, '__abstractmethods__', ()))}"
     check_description(cls, kind)
     given = dict(cls.example if options is None else options)
     lacking = [name for name, option in describe.options(cls).items() if option["required"] and name not in given]
@@ -107,7 +107,7 @@ def check_encoder(make: Callable[..., Any], cls: type[Any]) -> None:
             assert features.dtype == torch.float32
             assert torch.isfinite(features).all()
             _check_gradients(encoder, features)
-            _check_names(encoder)
+            _check_names(cast("contracts.Encoder", encoder))
             _round_trip(encoder, lambda inputs=inputs: make(inputs), batch)  # type: ignore[misc]
             with torch.no_grad():
                 alone, together = encoder.eval()(batch[:1]), encoder(batch)[:1]
@@ -115,7 +115,7 @@ def check_encoder(make: Callable[..., Any], cls: type[Any]) -> None:
 
 
 def _check_gradients(encoder: nn.Module, features: Tensor) -> None:
-    features.square().sum().backward()
+    torch.autograd.backward(features.square().sum())
     silent = [name for name, parameter in encoder.named_parameters() if parameter.grad is None]
     assert not silent, f"no gradient reaches {silent[:3]}"
 
@@ -198,7 +198,7 @@ class _Tiny(contracts.Encoder):
         self.stages = ("0", "1")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.network(inputs)
+        return cast("Tensor", self.network(inputs))
 
 
 def tiny_network() -> tuple[contracts.Network, dict[str, contracts.Batch]]:
@@ -220,7 +220,7 @@ def check_scenario(make: Callable[..., Any], cls: type[Any]) -> None:
     terms, context = make().terms(network, roles, 0, 0.0)
     assert terms, "no term"
     assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
-    torch.stack(list(terms.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(terms.values())).sum())
     assert any(parameter.grad is not None for parameter in network.encoder.parameters())
     assert context.outputs.keys() == network.heads.keys()
 
@@ -231,7 +231,7 @@ def check_auxiliary(make: Callable[..., Any], cls: type[Any]) -> None:
     encoder = network.encoder
     transferred = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
     with torch.no_grad():
-        encoder.network[0].weight.add_(0.3)  # type: ignore[index, union-attr, operator]
+        encoder.network[0].weight.add_(0.3)  # type: ignore[index]
     features = {role: encoder(batch.inputs) for role, batch in batches.items()}
     outputs = {name: head(features["data"]) for name, head in network.heads.items()}
     context = contracts.StepContext(encoder, network.heads, batches, features, outputs, 3, 0.5)
@@ -312,7 +312,8 @@ def tiny_volume(folder: Path, name: str = "image.nii.gz") -> Path:
     noise = np.random.default_rng(0).normal(0, 5, grid.shape[1:])
     voxels = np.where((grid**2).sum(axis=0) < 20, 100 + grid[0] + noise, 0).astype(np.float32)
     affine = np.diag([-3.0, 3, 3, 1])
-    nibabel.save(nibabel.Nifti1Image(voxels, affine), folder / name)
+    kind: Any = nibabel.Nifti1Image
+    nibabel.save(kind(voxels, affine), folder / name)
     return folder / name
 
 

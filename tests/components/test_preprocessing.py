@@ -112,6 +112,12 @@ def test_cropping_and_padding_keep_voxels_where_they_are_in_the_world(shape):
     assert not after.voxels[0][~kept].any()
 
 
+def test_an_odd_surplus_loses_one_more_voxel_at_the_end():
+    image = Image(np.arange(1, 8, dtype=np.float32).reshape(1, 7, 1, 1))
+    assert Crop(shape=(4, 1, 1)).apply(image).voxels.ravel().tolist() == [2, 3, 4, 5]
+    assert Crop(shape=(10, 1, 1)).apply(image).voxels.ravel().tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0]
+
+
 def test_a_crop_to_the_own_shape_changes_no_bit():
     image = ramp((6, 7, 8), AFFINE)
     assert np.array_equal(Crop(shape=(6, 7, 8)).apply(image).voxels, image.voxels)

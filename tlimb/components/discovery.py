@@ -71,7 +71,7 @@ def public_class(module_name: str, base: type[T]) -> type[T]:
     ]
     if len(found) != 1 or not issubclass(found[0], base):
         raise TypeError(f"{module_name} must hold one public class, a {base.__name__}; it holds {len(found)}")
-    return cast("type[T]", found[0])
+    return found[0]
 
 
 def entry_points(kind: str) -> dict[str, str]:
@@ -140,7 +140,7 @@ def find(path: str, base: type[T], allow: Sequence[str] = ()) -> type[T]:
     if not _under(found.__module__, granted):
         _refuse("foreign-class", f"{path} is defined elsewhere, in {found.__module__}")
     if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         _refuse("unfinished-class", f"{path} lacks {missing}", exit_code=ExitCode.USAGE)
     return found
 
@@ -166,7 +166,7 @@ def instantiate(component: Mapping[str, Any], base: type[T], *positional: Any, a
             "plan the study again with this version of tlimb",
             exit_code=ExitCode.USAGE,
         )
-    options = {name: _inner(value, allow) for name, value in component.get("options", {}).items()}
+    options = {name: _inner(value, _base_of(name), allow) for name, value in component.get("options", {}).items()}
     try:
         return cast("Any", cls)(*positional, **options)
     except (TypeError, ValueError) as error:
@@ -174,11 +174,16 @@ def instantiate(component: Mapping[str, Any], base: type[T], *positional: Any, a
         raise TlimbError(problem, ExitCode.USAGE) from error
 
 
-def _inner(value: Any, allow: Sequence[str]) -> Any:
+def _base_of(option: str) -> type[contracts.Component]:
+    """Give what a component in an option must be: of the kind that the option is called after, if there is one."""
+    return KINDS[option].base if option in KINDS else contracts.Component
+
+
+def _inner(value: Any, base: type[contracts.Component], allow: Sequence[str]) -> Any:
     if isinstance(value, Mapping) and {"class", "options"} <= set(value):
-        return instantiate(value, contracts.Component, allow=allow)
+        return instantiate(value, base, allow=allow)
     if isinstance(value, list | tuple):
-        return [_inner(item, allow) for item in value]
+        return [_inner(item, base, allow) for item in value]
     return value
 
 

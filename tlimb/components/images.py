@@ -241,9 +241,9 @@ def _png(content: bytes, limit_bytes: int) -> Array:
         check_shape((picture.height, picture.width), 4, limit_bytes)
         picture.load()
         grey = picture.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F")
-        if picture.mode == "LA":
-            picture = picture.convert("L")
-        pixels = np.asarray(picture if grey else picture.convert("RGB"), dtype=np.float32)
+        mode = "L" if picture.mode == "LA" else picture.mode if grey else "RGB"
+        plain = picture if mode == picture.mode else picture.convert(mode)
+        pixels = np.asarray(plain, dtype=np.float32)
     return pixels[None] if grey else np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
 
 
