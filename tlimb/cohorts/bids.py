@@ -183,7 +183,9 @@ class Bids(Reader):
                 continue
             if all(same(file.entities.get(name), value) for name, value in wanted.items()):
                 by_visit.setdefault((file.participant, file.entities.get("session")), []).append(file)
-        found, lacking, several = {}, [], []
+        found: dict[str, str] = {}
+        lacking: list[str] = []
+        several: list[str] = []
         for file in chosen:
             near = by_visit.get((file.participant, file.entities.get("session")), [])
             fitting = [mask for mask in near if _agree(mask, file, set(wanted))]

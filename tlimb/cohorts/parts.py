@@ -294,9 +294,7 @@ def _slices(
                 severity=Severity.WARNING,
             )
         )
-    for part in parts:
-        if not parts[part]:
-            task.problems.append(_small(task, f"part `{part}` would be empty", part))
+    task.problems.extend(_small(task, f"part `{name}` would be empty", name) for name in parts if not parts[name])
     return parts
 
 

@@ -126,8 +126,9 @@ def read_table(path: Path) -> Table:
         raise ValueError(f"the table is not UTF-8 (byte {error.start})") from None
     separator = "," if path.suffix.lower() == ".csv" else "\t"
     # BIDS tables know no quoting; a lone quotation mark in a comment must not swallow lines.
-    quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+    source = io.StringIO(text, newline="")
+    plain = csv.reader(source, delimiter=separator, quoting=csv.QUOTE_NONE)
+    lines = csv.reader(source) if separator == "," else plain
     try:
         header = tuple(cell.strip() for cell in next(lines, []))
         if not any(header):

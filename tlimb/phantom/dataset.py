@@ -133,7 +133,9 @@ def _write(folder: Path, content: dict[str, Any], progress: Callable[[int, int],
     _tables(folder, everyone, visits)
     _truth(folder, seed, everyone, visits)
     _description(folder, "Phantom cohort", "raw")
-    (folder / "README").write_text("Synthetic brains with known effects, made by `tlimb phantom`.\n", encoding="utf-8")
+    notice = (render.DATA / "NOTICE.txt").read_text(encoding="utf-8")
+    about = f"Synthetic brains with known effects, made by `tlimb phantom`.\n\n{notice}"
+    (folder / "README").write_text(about, encoding="utf-8")
     (folder / ".bidsignore").write_text(f"{STAMP}\n", encoding="utf-8")
     _json(folder / STAMP, content)
 
@@ -204,14 +206,13 @@ def _truth(folder: Path, seed: int, everyone: Sequence[Person], visits: int) -> 
 
 
 def _description(folder: Path, name: str, kind: str) -> None:
-    content = {
+    content: dict[str, Any] = {
         "Name": name,
         "BIDSVersion": "1.10.0",
         "DatasetType": kind,
-        "License": "CC0",
+        "License": "Derived from the MNI152 template; keep its notice, which is in README",
         "Authors": ["tlimb phantom"],
     }
-    content["HowToAcknowledge"] = "Derived from the MNI152 template; see NOTICE.txt in tlimb/phantom/data."
     if kind == "derivative":
         content["GeneratedBy"] = [{"Name": "tlimb phantom"}]
     _json(folder / "dataset_description.json", content)

@@ -1,7 +1,5 @@
 """The people of a phantom cohort: every number of person k depends on the seed and k alone."""
 
-from typing import Any
-
 import numpy as np
 from attrs import frozen
 
@@ -146,5 +144,5 @@ def anatomy(seed: int, who: Person, visit: int) -> Anatomy:
 
 
 def _again(draw: np.random.Generator, values: Array) -> Array:
-    fresh: np.ndarray[Any, np.dtype[np.float64]] = draw.standard_normal(values.shape)
+    fresh = np.asarray(draw.standard_normal(values.shape))
     return np.asarray(np.sqrt(SAME_PERSON) * values + np.sqrt(1 - SAME_PERSON) * fresh)

@@ -8,6 +8,7 @@ copy of ICBM152 2009a.
 """
 
 import hashlib
+import importlib.util
 import io
 import sys
 import zipfile
@@ -135,9 +136,11 @@ def main(arguments: list[str]) -> int:
     if arguments:
         folder = Path(arguments[0])
     else:
-        import nilearn.datasets
-
-        folder = Path(nilearn.datasets.__file__).parent / "data"
+        found = importlib.util.find_spec("nilearn")
+        if found is None or found.origin is None:
+            print("nilearn is not installed here; give its folder datasets/data", file=sys.stderr)
+            return 64
+        folder = Path(found.origin).parent / "datasets" / "data"
     maps = derive(read(folder))
     for size in SIZES_MM:
         data = pack(maps, size)
