@@ -24,7 +24,7 @@ def test_the_architecture_page_has_a_paragraph_for_every_room():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     layers = tools["importlinter"]["contracts"][0]["layers"]
-    rooms = {room.strip() for layer in layers for room in layer.split("|")} - {"__main__"}
+    rooms = {room.strip(" ()") for layer in layers for room in layer.split("|")} - {"__main__"}
 
     described = {
         name for line in re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE) for name in re.findall(r"\w+", line)

@@ -1,6 +1,7 @@
 """The wheel in an empty environment: no checkout, no torch, run from the root folder of the file system."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,19 +84,31 @@ def test_every_example_spec_validates_from_the_wheel(installed, name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["shortest.yaml", "pretrain-finetune.yaml"])
-def test_an_example_spec_is_planned_from_the_wheel(installed, name, tmp_path):
-    # The cohort is drawn by the full installation; planning it needs neither torch nor numpy.
-    full = Path(sys.executable).with_name("tlimb")
-    folder = tmp_path / "data" / "population"
-    drawn = run(full, "phantom", folder, "--participants", 60, "--sites", 3, "--families", 0.3,
-                "--voxel-mm", 8, "--seed", 1)  # fmt: skip
-    assert drawn.returncode == 0, drawn.stdout + drawn.stderr
-    spec = shutil.copy(packaged(installed, "specs") / name, tmp_path)
-    folders = ("--store", tmp_path / "store", "--private", tmp_path / "private", "-o", tmp_path / "plan")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for specs, with the cohorts that their first comments ask for, drawn by the full installation."""
+    place = tmp_path_factory.mktemp("studies")
+    asked = {
+        line[1].strip()
+        for name in names("*.yaml")
+        for line in re.finditer(
+            r"^# Before: +tlimb (phantom [^(\n]+)", (ROOT / "specs" / name).read_text(), re.MULTILINE
+        )
+    }
+    for command in sorted(asked):
+        drawn = run(Path(sys.executable).with_name("tlimb"), *command.split(), cwd=place)
+        assert drawn.returncode == 0, drawn.stdout + drawn.stderr
+    return place
 
-    done = tlimb(installed, "plan", spec, *folders)
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", names("*.yaml"))
+def test_every_example_spec_is_planned_from_the_wheel(installed, folder, name):
+    # Planning needs neither torch nor numpy.
+    spec = shutil.copy(packaged(installed, "specs") / name, folder)
+    plan = folder / f"plan-{name}"
+
+    done = tlimb(installed, "plan", spec, "-o", plan)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "plan" / "runs.csv").is_file()
+    assert (plan / "runs.csv").is_file()
