@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from conftest import fit_manifest, toy
 
+from tlimb.runner.code import identity
 from tlimb.runner.execute import execute
 
 
@@ -53,3 +54,29 @@ def test_another_revision_than_the_planned_one_is_refused(cohort):
     manifest = fit_manifest(cohort.view(range(4)), data={**toy("ToyData"), "revision": 2})
     outcome = execute(manifest, cohort.places())
     assert (outcome.code, "other-revision" in outcome.reason) == (64, True)
+
+
+def test_a_users_code_has_the_identity_that_the_plan_gives_it(cohort, tmp_path):
+    from tlimb.plan.code import Code
+
+    folder = lab(tmp_path, "single", '"""Text."""\n\nclass One:\n    """More."""\n\n    x = 1  # note\n')
+    package = folder / "several" / "inner"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("import x")
+    (package / "broken.py").write_text("def (")
+    for path in ("single.One", "several.inner.Thing", "several.inner.broken.Thing", "nowhere.One"):
+        assert identity(path, (folder,)) == Code([folder]).identity(path)
+
+
+def test_code_that_changed_after_planning_is_refused_and_a_comment_is_no_change(cohort, tmp_path):
+    text = (cohort.places().code[0] / "toy_lab.py").read_text().replace("Toy", "Own")
+    folder = lab(tmp_path, "own_lab", text)
+    places = evolve(cohort.places(), code=(*cohort.places().code, folder), allow=("toy_lab", "own_lab"))
+    own = {"class": "own_lab.OwnData", "options": {}, "revision": 0, "code": identity("own_lab.OwnData", (folder,))}
+    manifest = fit_manifest(cohort.view(range(4)), data=own)
+    (folder / "own_lab.py").write_text("# a comment\n" + text)
+    assert execute(manifest, places).code == 0
+    (folder / "own_lab.py").write_text(text + "\nx = 1\n")
+    outcome = execute(fit_manifest(cohort.view(range(4)), data=own, seed=2), places)
+    assert (outcome.code, "changed-code" in outcome.reason) == (77, True)

@@ -153,6 +153,7 @@ sys.exit(summary.code)
     assert list((store.base / "state" / manifest.work).glob("*.ckpt"))
 
 
+@pytest.mark.long
 def test_p6_at_the_deadline_a_run_stops_itself_and_loses_nothing(cohort):
     train = cohort.view(range(6))
     manifest = fit_manifest(train, trainer={"epochs": 400, "batch_size": 1})
@@ -177,6 +178,7 @@ def test_a_killed_child_is_reported_with_its_signal(cohort):
     assert summary.failed[manifest.work].code == 137
 
 
+@pytest.mark.long
 def test_children_die_with_the_warm_parent(cohort):
     manifest = fit_manifest(cohort.view(range(6)), trainer={"epochs": 5000, "batch_size": 1})
     pids = []
@@ -196,6 +198,7 @@ def test_children_die_with_the_warm_parent(cohort):
     assert not Path(f"/proc/{pids[0]}").exists()
 
 
+@pytest.mark.long
 def test_several_threads_are_spawned_not_forked(cohort):
     manifest = fit_manifest(cohort.view(range(6)), trainer={"threads": 2})
     places = cohort.places()

@@ -4,6 +4,8 @@ A manifest says which code it needs; only the caller's `allow` grants it. Folder
 path, and a module in one of them that hides an installed one is refused.
 """
 
+import ast
+import hashlib
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +13,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tlimb.components.discovery import HERE, instantiate
+from tlimb.components.contracts import Component
+from tlimb.components.discovery import find, instantiate
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 
@@ -30,10 +33,64 @@ def build(component: Mapping[str, Any], slot: type[T], places: Places, *position
     Raises:
         TlimbError: the code is not allowed (77), not of the kind, of another revision, or refuses its options.
     """
-    foreign = [path for path in classes(component) if not path.startswith(HERE + ".")]
-    if any(_granted(path, places.allow) for path in foreign):
+    if any(_granted(path, places.allow) for path in classes(component)):
         open_code(places.code)
+        component = _checked(component, places)
     return instantiate(component, slot, *positional, allow=places.allow)
+
+
+def _checked(value: Any, places: Places) -> Any:
+    """Check the code of every user's component inside, and give each the revision that its class has.
+
+    A user's component has no planned revision: its identity is its code.
+    """
+    if isinstance(value, list | tuple):
+        return [_checked(inner, places) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: _checked(inner, places) for key, inner in value.items()}
+    path = found.get("class")
+    if not isinstance(path, str) or not _granted(path, places.allow):
+        return found
+    if "code" in found and identity(path, places.code) != found["code"]:
+        message = f"the code of {path} is not the code that was planned with"
+        raise TlimbError(Problem("changed-code", message, help="plan the study again"), ExitCode.POLICY)
+    if not found.get("revision"):
+        found["revision"] = getattr(find(path, Component, places.allow), "revision", 1)
+    return found
+
+
+def identity(path: str, folders: tuple[Path, ...]) -> str | None:
+    """Give the hash of the code behind a class path, as the plan computes it: of what it means, not how it looks.
+
+    None when no code folder has it.
+    """
+    parts = path.split(".")[:-1]
+    for folder in folders:
+        for file in (folder.joinpath(*parts[:-1], f"{parts[-1]}.py"), folder.joinpath(*parts, "__init__.py")):
+            if file.is_file():
+                package = folder / parts[0]
+                files = sorted(package.rglob("*.py")) if package.is_dir() else [file]
+                names = [one.relative_to(package).as_posix() if package.is_dir() else one.name for one in files]
+                text = "".join(f"{name}\0{_meaning(one)}\0" for name, one in zip(names, files, strict=True))
+                return hashlib.sha256(text.encode()).hexdigest()
+    return None
+
+
+def _meaning(path: Path) -> str:
+    """Give the dump of a module's AST without docstrings, comments and positions."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            if is_text and isinstance(first.value.value, str):  # type: ignore[union-attr]
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
 
 
 def classes(value: Any) -> Iterator[str]:

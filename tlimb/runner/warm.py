@@ -38,6 +38,8 @@ class Warm:
         hello: places and options for the children, as JSON.
         children: process id -> work.
         spawned: processes that were spawned instead of forked, by process id.
+        stopping: monotonic time at which the children are killed; None until asked to stop.
+        warm: what the children need has been imported.
     """
 
     events: int
@@ -45,6 +47,7 @@ class Warm:
     children: dict[int, str] = field(factory=dict)
     spawned: dict[int, subprocess.Popen[bytes]] = field(factory=dict)
     stopping: float | None = None
+    warm: bool = False
     _wake: int = -1
 
     def serve(self) -> None:
@@ -69,8 +72,6 @@ class Warm:
         """Do one command."""
         if "hello" in command:
             self.hello = command["hello"]
-            preload(self.hello["modules"])
-            wire.send(self.events, {"event": "ready", "threads": threads()})
         elif "run" in command and self.stopping is None:
             self.launch(command["run"])
         elif "stop" in command:
@@ -79,7 +80,10 @@ class Warm:
     def launch(self, manifest: Mapping[str, Any]) -> None:
         """Fork a child for a manifest, or spawn one where a fork would not be safe."""
         task = {"manifest": manifest, **self.hello}
-        if must_spawn(manifest["hashed"].get("trainer") or {}, manifest["hashed"]["kind"]):
+        wanted = manifest["hashed"].get("trainer") or {}, manifest["hashed"]["kind"]
+        if not must_spawn(*wanted):
+            self._warm_up()
+        if must_spawn(*wanted):
             self._spawn(task)
             return
         parent = os.getpid()
@@ -88,6 +92,12 @@ class Warm:
             signal.set_wakeup_fd(-1)
             run_child(task, self.events, parent)
         self.children[pid] = manifest["work"]
+
+    def _warm_up(self) -> None:
+        """Import once, when the first child is to be forked; where all are spawned nothing is imported here."""
+        if not self.warm:
+            preload(self.hello["modules"])
+            self.warm = True
 
     def _spawn(self, task: Mapping[str, Any]) -> None:
         trainer = task["manifest"]["hashed"].get("trainer") or {}
@@ -157,12 +167,9 @@ def must_spawn(trainer: Mapping[str, Any], kind: str) -> bool:
 
 
 def has_cuda() -> bool:
-    """Say whether there is a GPU for torch, without opening it."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "any") in ("", "-1"):
-        return False
-    import torch
-
-    return torch.version.cuda is not None and Path("/dev/nvidiactl").exists()
+    """Say whether there may be a GPU for torch, without opening it."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "any") in ("", "-1")
+    return not hidden and Path("/dev/nvidiactl").exists()
 
 
 def run_child(task: Mapping[str, Any], events: int, parent: int) -> NoReturn:
