@@ -251,6 +251,9 @@ class Cohorts:
         """Give what a manifest says of a target, from the training part."""
         labels = () if label is None else (label,)
         rows = [row for use in uses for row in self._shown(use, "train", labels) or ()]
+        if not kind and label is not None:
+            found = [one for use in uses if (one := self.cohort(use.dataset).labels.get(label)) is not None]
+            kind = "number" if all(one.kind == "number" for one in found) else "class"
         return view.facts(rows, label, kind)
 
     def inputs(self, uses: Uses) -> Json:

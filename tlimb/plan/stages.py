@@ -24,7 +24,10 @@ FIT = Piece("fit")
 
 @frozen(eq=False)
 class Task:
-    """One head of a run: its name, target label, component pieces and whether it predicts classes."""
+    """One head of a run: its name, target label, component pieces and what it predicts.
+
+    `kind` is `number` or `class`; empty for a user's own objective, for which the label decides.
+    """
 
     name: str
     label: str | None
@@ -284,7 +287,7 @@ class Stages:
         return Task(
             name=name or label or objective.name,
             label=label,
-            kind="number" if entry is None else str(entry.facts.get("kind", "number")),
+            kind="" if entry is None else str(entry.facts.get("kind", "")),
             objective=self.components.json("objective", objective),
             head=self.components.json("head", layers),
             weight=pieces.plain(weight),
