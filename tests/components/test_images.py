@@ -115,7 +115,7 @@ def test_a_small_file_that_unpacks_to_much_is_refused_in_bounded_memory():
         (3, 0, 7, 8, 1, 1, 1, 1),
     ],
 )
-def test_p15_a_header_cannot_ask_for_more_than_the_limit(nifti, dim):
+def test_a_header_cannot_ask_for_more_than_the_limit(nifti, dim):
     with pytest.raises(DataError, match=r"header says|cannot be decoded"):
         read(with_header(nifti, dim=dim))
 

@@ -24,7 +24,7 @@ class SFCN(Encoder):
         dropout: probability of dropping a feature before the head, 0 to 1.
 
     Source: Peng, Gong, Beckmann, Vedaldi, Smith: Accurate brain age prediction with lightweight deep neural networks,
-        Medical Image Analysis 68 (2021) 101871, Fig. 1; weights of UKBiobank_deep_pretrain have these tensor names.
+        Medical Image Analysis 68 (2021) 101871; weights of UKBiobank_deep_pretrain have these tensor names.
     """
 
     dims = (3,)

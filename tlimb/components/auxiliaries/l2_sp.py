@@ -26,7 +26,7 @@ class L2SP(Auxiliary):
         weight: factor of the whole term.
 
     Source: Li, Grandvalet, Davoine: Explicit inductive bias for transfer learning with convolutional networks, ICML
-        2018, equation 3; grid of alpha and beta 0.01 from section 4.
+        2018. The default of beta is ours.
     """
 
     needs_parent = True

@@ -20,7 +20,7 @@ class Classification(Objective):
         label_smoothing: share of the target's probability that is spread evenly over all classes, 0 to 1.
 
     Source: weights as scikit-learn's class_weight="balanced" (King, Zeng: Logistic regression in rare events
-        data, 2001); smoothing: Szegedy et al., CVPR 2016, section 7.
+        data, 2001); smoothing: Szegedy et al., CVPR 2016.
     """
 
     kind = "class"

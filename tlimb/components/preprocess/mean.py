@@ -9,7 +9,7 @@ from tlimb.components.images import DataError
 class Mean(Preprocess):
     """Divide by the mean of all voxels, background included.
 
-    Source: Peng et al., Medical Image Analysis 68 (2021) 101871; UKBiobank_deep_pretrain, examples.ipynb.
+    Source: Peng et al., Medical Image Analysis 68 (2021) 101871.
     """
 
     def apply(self, image: Image) -> Image:

@@ -15,7 +15,7 @@ class Cosine(Scheduler):
     Args:
         warmup_steps: optimizer steps of the rise; step k of it has k / warmup_steps of the rate.
 
-    Source: Loshchilov, Hutter: SGDR, ICLR 2017, equation 5 with one cycle; rise: Goyal et al. 2017, section 2.2.
+    Source: Loshchilov, Hutter: SGDR: stochastic gradient descent with warm restarts, ICLR 2017; here one cycle.
     """
 
     def __init__(self, *, warmup_steps: Annotated[int, {"minimum": 0}] = 0) -> None:
