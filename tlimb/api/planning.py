@@ -19,7 +19,7 @@ from tlimb.plan.code import Code
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
-from tlimb.plan.leaks import Guard, families
+from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.problems import Problem, Severity, TlimbError
@@ -56,8 +56,7 @@ def make_plan(
         expander = Expander(study, loaded.catalogue, cohorts, components)
         expansion = expander.expand(limit)
         problems += checks.selection(study, expansion)
-        rows = (row for found in cohorts.rows_of.values() for row in found)
-        guard = Guard(cohorts.rows_of, families(rows))
+        guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise TlimbError([*cohorts.problems, *problems])

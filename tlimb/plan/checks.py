@@ -1,8 +1,10 @@
 """Checks that need tables and file lists, and the lines about people that every plan begins with."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
-from tlimb.cohorts import index as indexes
+from tlimb.cohorts import columns
+from tlimb.cohorts.leaks import comparable
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component, Param, Value, walk
@@ -68,8 +70,6 @@ def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
             for name in names:
                 found = _target(cohorts, name, target, str(listing.facts.get("kind", "")), objective)
                 problems += [one for one in found if one not in problems]
-            if names and all(target not in cohorts.cohort(name).labels for name in names):
-                continue
     return problems
 
 
@@ -78,23 +78,10 @@ def _target(cohorts: Cohorts, name: str, target: str, kind: str, objective: Comp
     pointer = objective.at("target")
     facts = cohort.labels.get(target)
     if facts is None:
-        yield indexes.missing_label(cohort, target, pointer)
+        yield columns.missing_label(cohort, target, pointer)
         return
-    shown = "" if target in cohort.private else f" with values {', '.join(facts.classes[:4])}"
-    if kind == "number" and facts.kind != "number":
-        yield Problem(
-            "target-type",
-            f"`{objective.name}` predicts a number, but `{target}` of `{name}` is a label{shown}",
-            pointer,
-            help=f"write   classification: {{target: {target}}}   or recode it with `map` in the dataset's `labels`",
-        )
-    if kind == "class" and facts.kind == "number" and len(facts.classes) > 20:
-        yield Problem(
-            "target-type",
-            f"`{objective.name}` on `{target}` of `{name}`, which has {len(facts.classes)} distinct numbers",
-            pointer,
-            help=f"write   regression: {{target: {target}}}",
-        )
+    if wrong := columns.wrong_kind(cohort, target, kind, pointer, f"`{objective.name}`"):
+        yield wrong
     if kind == "class" and len(facts.classes) < 2:
         yield Problem("target-type", f"`{target}` of `{name}` has one class only: nothing to learn", pointer)
 
@@ -172,6 +159,19 @@ def people(study: Study, cohorts: Cohorts) -> Iterator[str]:
             f"dataset {name}: {len({row.participant for row in kept})} participants, {len(kept)} images{said}"
             f"{divided}{' (first fold)' if folds else ''}"
         )
+    yield from comparisons(cohorts)
+
+
+def comparisons(cohorts: Cohorts) -> Iterator[str]:
+    """Say for each pair of cohorts how people who are in both would be recognised."""
+    for first, second in combinations(cohorts.indexes(), 2):
+        how = comparable(first, second)
+        said = f"people of {first.name} and {second.name} are compared {how}"
+        if how == "not comparable":
+            said = (
+                f"warning: people of {first.name} and {second.name} cannot be compared; the leak guard is blind there"
+            )
+        yield said
 
 
 def assumed(study: Study, catalogue: Catalogue) -> Iterator[tuple[str, str, Json]]:

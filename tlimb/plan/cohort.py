@@ -10,6 +10,7 @@ from tlimb.cohorts import narrow, parts, view
 from tlimb.cohorts.declaration import Declaration, IdentityDecl, JoinDecl, LabelDecl
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.index import index
+from tlimb.cohorts.leaks import Kinship
 from tlimb.cohorts.parts import Division
 from tlimb.cohorts.rows import Cohort, Row
 from tlimb.language.model import Dataset, Study
@@ -104,6 +105,19 @@ class Cohorts:
             cohort=dataset.cohort,
             private_root=self.private,
         )
+
+    def indexes(self) -> tuple[Cohort, ...]:
+        """Give the indexes that were read so far, one for each set of files and labels."""
+        found = {cohort.name: cohort for cohort in self._by_declaration.values()}
+        return tuple(found[name] for name in sorted(found))
+
+    def kinship(self) -> Kinship:
+        """Give who belongs together over all cohorts that were read; groups of the splits count as families."""
+        groups: dict[str, list[str]] = {}
+        for dataset in self.study.datasets.values():
+            if dataset.split is not None:
+                groups.setdefault(dataset.files_place, []).extend(_options(dataset.split).get("group") or ())
+        return Kinship(self._by_declaration.values(), groups)
 
     # -- who is in which part --
 
@@ -218,7 +232,12 @@ class Cohorts:
     def folds(self, dataset: str) -> tuple[str, ...]:
         """Give the names of a dataset's outer folds; empty when its split has none."""
         split = self.study.datasets[dataset].split
-        return () if split is None or split.name not in ("kfold", "leave_one_out") else self.division(dataset).names
+        if split is None or split.name not in ("kfold", "leave_one_out"):
+            return ()
+        names = self.division(dataset).names
+        # A private label's values are in no manifest: its folds are numbered.
+        private = split.options.get("by") in self.cohort(dataset).private
+        return tuple(str(position + 1) for position in range(len(names))) if private else names
 
     def view(self, uses: Uses, part: str, labels: tuple[str, ...]) -> str | None:
         """Give the digest of the rows of a part, pooled in order; None when the part does not exist."""

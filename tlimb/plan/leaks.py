@@ -4,38 +4,48 @@ For every evaluation the people and images of its rows are held against those of
 (training, unlabelled pools, validation) and of the candidates among which its model was selected.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from attrs import frozen
+
+from tlimb.cohorts.leaks import Kinship, Overlap
 from tlimb.cohorts.rows import Row
 from tlimb.plan.expand import Expansion, Tested
 from tlimb.plan.stages import Run
 from tlimb.problems import Problem, Related, Severity
 
 
+@frozen(eq=False)
+class Marks:
+    """What tells the rows of a view: who belongs together, and the contents of the images."""
+
+    families: frozenset[object]
+    contents: frozenset[str]
+
+
 class Guard:
     """Compares the rows of evaluations with what their models have seen."""
 
-    def __init__(self, rows_of: Mapping[str, tuple[Row, ...]], families: Mapping[str, str] | None = None) -> None:
-        """Take the rows of every view.
+    def __init__(self, rows_of: Mapping[str, tuple[Row, ...]], kinship: Kinship) -> None:
+        """Take the rows of every view, and who belongs together over all cohorts.
 
         Args:
             rows_of: view digest -> rows.
-            families: keyed identity -> group of relatives; people outside are alone.
+            kinship: joins people by identity, family and image content, through third cohorts too.
         """
         self.rows_of = rows_of
-        self.families = families or {}
-        self._seen: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
+        self.kinship = kinship
+        self._marks: dict[str, Marks] = {}
         self._fits: dict[str, frozenset[tuple[str, str, str]]] = {}
 
-    def marks(self, view: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """Give the people, families and image contents of a view."""
-        if view not in self._seen:
+    def marks(self, view: str) -> Marks:
+        """Give the marks of a view."""
+        if view not in self._marks:
             rows = self.rows_of.get(view, ())
-            people = frozenset(row.person or f"{row.dataset}/{row.participant}" for row in rows)
-            families = frozenset(self.families[person] for person in people if person in self.families)
-            images = frozenset(mark for row in rows for mark in (row.sha256, row.voxels) if mark)
-            self._seen[view] = (people, families, images)
-        return self._seen[view]
+            families = frozenset(self.kinship.family(row) for row in rows)
+            contents = frozenset(mark for row in rows for mark in (row.sha256, row.voxels) if mark)
+            self._marks[view] = Marks(families, contents)
+        return self._marks[view]
 
     def views_of(self, run: Run) -> frozenset[tuple[str, str, str]]:
         """Give (stage, role and part, view) of everything a fit or one of its ancestors has read."""
@@ -51,67 +61,56 @@ class Guard:
 
     def check(self, expansion: Expansion, severity: Severity = Severity.ERROR) -> list[Problem]:
         """Give one problem for each pair of a test and a stage that share people, the worst fold speaking."""
-        worst: dict[tuple[str, str], tuple[int, int, int, str, Tested]] = {}
+        worst: dict[tuple[str, str], tuple[Overlap, str, Tested]] = {}
         checked: set[tuple[str, str]] = set()
         for one in (one for evaluations in expansion.tests.values() for one in evaluations):
-            for stage, part, view in self.views_of(one.run):
+            for stage, part, view in sorted(self.views_of(one.run)):
                 if (one.view, view) in checked:
                     continue
                 checked.add((one.view, view))
-                people, families, images = self._overlap(one.view, view)
+                overlap = self._overlap(one.view, view)
                 key = (one.test.name, stage)
-                if people + families + images and people + images >= sum(worst.get(key, (0, 0))[:2]):
-                    worst[key] = (people, images, families, part, one)
-        return [self._problem(test, stage, found, severity) for (test, stage), found in sorted(worst.items())]
+                if overlap and (key not in worst or _size(overlap) > _size(worst[key][0])):
+                    worst[key] = (overlap, part, one)
+        return [_problem(test, stage, *found, severity) for (test, stage), found in sorted(worst.items())]
 
-    def _overlap(self, tested: str, seen: str) -> tuple[int, int, int]:
-        """Count shared people; families shared by different people; and images of equal content beyond those."""
-        people, families, images = self.marks(tested)
-        others, other_families, other_images = self.marks(seen)
-        shared = people & others
-        kin = {self.families[person] for person in shared if person in self.families}
-        rows = [row for row in self.rows_of.get(tested, ()) if {row.sha256, row.voxels} & other_images]
-        copies = {row.person or row.participant for row in rows} - shared if images & other_images else set()
-        return len(shared), len((families & other_families) - kin), len(copies)
+    def _overlap(self, tested: str, seen: str) -> Overlap | None:
+        """Compare two views; the rows are gone through only where some family or image is in both."""
+        one, other = self.marks(tested), self.marks(seen)
+        if one.families.isdisjoint(other.families) and one.contents.isdisjoint(other.contents):
+            return None
+        return self.kinship.overlap(self.rows_of.get(seen, ()), self.rows_of.get(tested, ()))
 
-    def _problem(self, test: str, stage: str, found: tuple[int, int, int, str, Tested], severity: Severity) -> Problem:
-        people, families, copies, part, one = found
-        all_tested = len(self.marks(one.view)[0])
-        said = [f"{people} of the {all_tested} participants tested in `{test}` were in the {_word(part)} of `{stage}`"]
-        if not people:
-            said = []
-        if families:
-            said.append(
-                f"{families} families of those tested in `{test}` have a member in the {_word(part)} of `{stage}`"
-            )
-        if copies:
-            said.append(
-                f"{copies} tested participants of `{test}` have the same image in the {_word(part)} of `{stage}`"
-            )
-        return Problem(
-            "leak-subjects",
-            "; ".join(said),
-            f"{one.test.pointer}/dataset" if one.test.dataset is not None else one.test.pointer,
-            on_key=one.test.dataset is None,
-            severity=severity,
-            label=f"part {one.test.part}: {all_tested} participants",
-            related=(Related(f"/stages/{stage}", f"`{stage}` reads them ({part})", on_key=True),),
-            help=(
-                "keep one dataset with one split and view it twice (`like`, `only`), or divide it with `portions`",
-                "relatives stay together with `group: [family]` in the split",
-            ),
-            note=("--allow-leak plans it anyway; the report then says so beside every number",),
-        )
+
+def _size(overlap: Overlap) -> int:
+    return overlap.people + overlap.copies + overlap.relatives
+
+
+def _problem(test: str, stage: str, overlap: Overlap, part: str, one: Tested, severity: Severity) -> Problem:
+    where = f"the {_word(part)} of `{stage}`"
+    said = []
+    if overlap.people:
+        said.append(f"{overlap.people} of the {overlap.tested} participants tested in `{test}` were in {where}")
+    if overlap.copies:
+        said.append(f"{overlap.copies} participants tested in `{test}` have an image of equal content in {where}")
+    if overlap.relatives:
+        kin = f"{overlap.relatives} participants ({overlap.families} families) tested in `{test}`"
+        said.append(f"{kin} have a relative in {where}")
+    return Problem(
+        "leak-subjects",
+        "; ".join(said),
+        f"{one.test.pointer}/dataset" if one.test.dataset is not None else one.test.pointer,
+        on_key=one.test.dataset is None,
+        severity=severity,
+        label=f"part {one.test.part}: {overlap.tested} participants",
+        related=(Related(f"/stages/{stage}", f"`{stage}` reads them ({part})", on_key=True),),
+        help=(
+            "keep one dataset with one split and view it twice (`like`, `only`), or divide it with `portions`",
+            "relatives stay together with `group: [family]` in the split",
+        ),
+        note=("--allow-leak plans it anyway; the report then says so beside every number",),
+    )
 
 
 def _word(part: str) -> str:
     return {"train": "training", "val": "validation"}.get(part.rpartition(".")[2], part)
-
-
-def families(rows: Iterable[Row], label: str = "family") -> dict[str, str]:
-    """Give for each person the family their table names, where it does."""
-    return {
-        row.person: f"{row.root}/{row.dataset}/{value}"
-        for row in rows
-        if row.person and (value := row.labels.get(label)) is not None
-    }
