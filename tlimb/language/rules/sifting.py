@@ -33,6 +33,13 @@ ABSENCE = frozenset(
 UNREAD = ("unknown-key", "bad-name", "reserved-name", "two-components", "foreign-word")
 """Codes after which part of the spec has not been understood."""
 
+READERS = ("-unused", "-unread", "against-arm")
+"""Ends of codes that say that nobody reads something; unreliable while a name refers to nothing."""
+ONE_PLACE = ("role-missing", "metric-fits")
+"""Codes that several stages report at one place for one mistake."""
+ONE_MESSAGE = ("validation-missing",)
+"""Codes that several stages report in the same words for one mistake."""
+
 
 def sift(problems: Iterable[Problem], earlier: Iterable[Problem] = ()) -> list[Problem]:
     """Give the problems that no other one explains, each unknown name once.
@@ -43,8 +50,12 @@ def sift(problems: Iterable[Problem], earlier: Iterable[Problem] = ()) -> list[P
     """
     errors = [problem for problem in earlier if problem.severity is Severity.ERROR]
     kept = _once([problem for problem in problems if not _follows(problem, errors)])
-    unknown = any(problem.code.startswith("unknown-") for problem in (*errors, *kept))
-    return [problem for problem in kept if not (unknown and problem.code.endswith(("-unused", "-unread")))]
+    lost = any(_names_nothing(problem.code) for problem in (*errors, *kept))
+    return [problem for problem in kept if not (lost and problem.code.endswith(READERS))]
+
+
+def _names_nothing(code: str) -> bool:
+    return code.startswith("unknown-") or code == "test-dataset-missing"
 
 
 def _follows(problem: Problem, errors: list[Problem]) -> bool:
@@ -86,19 +97,18 @@ def _covers(outer: str | None, inner: str | None) -> bool:
 
 
 def _once(problems: list[Problem]) -> list[Problem]:
-    """Merge the uses of one unknown name, and what several readers miss at one place: the first is reported."""
+    """Merge what one mistake makes several readers say: the first is reported, other places are related."""
     first: dict[tuple[str, str], int] = {}
     merged: list[Problem] = []
     for problem in problems:
-        one_place = problem.code == "role-missing"
-        name = (problem.code, str(problem.pointer) if one_place else problem.message)
-        if not (one_place or problem.code.startswith("unknown-")) or name not in first:
+        by_message = problem.code.startswith("unknown-") or problem.code in ONE_MESSAGE
+        name = (problem.code, problem.message if by_message else str(problem.pointer))
+        if not (by_message or problem.code in ONE_PLACE) or name not in first:
             first.setdefault(name, len(merged))
             merged.append(problem)
             continue
         known = merged[first[name]]
-        if one_place:
-            continue
-        also = Related(problem.pointer or "", "and here", on_key=problem.on_key, place=problem.place)
-        merged[first[name]] = evolve(known, related=(*known.related, also))
+        if problem.place != known.place:
+            also = Related(problem.pointer or "", "and here", on_key=problem.on_key, place=problem.place)
+            merged[first[name]] = evolve(known, related=(*known.related, also))
     return merged

@@ -56,9 +56,9 @@ def no_validation(facts: Facts) -> Iterator[Problem]:
                 continue
             if stage.datasets and leaf is not next(facts.leaves(tree)):
                 continue
-            message = f"`{name}` is searched, but `{dataset.name}` has no part `val` to select on"
+            message = f"`{dataset.name}` has no part `val` to select on"
             split = dataset.origins.get("split", dataset.pointer)
-            related = (Related(split, "its split", on_key=True), Related(own[0].pointer, "searched here"))
+            related = (Related(split, "its split", on_key=True), Related(own[0].pointer, f"searched for `{name}`"))
             help_ = "add `val` to its split: people that are neither trained on nor tested"
             yield Problem("validation-missing", message, leaf.pointer, related=related, help=help_)
 
@@ -141,8 +141,8 @@ def _datasets(facts: Facts, test: Test) -> list[str]:
     tree = facts.source.at(f"/tests/{test.name}/dataset")
     if tree is not None:
         return [str(leaf.value) for leaf in facts.leaves(tree)]
-    stages = [facts.study.stages[name] for name in test.of if name in facts.study.stages]
-    return list(dict.fromkeys(name for stage in stages for name in facts.datasets_of(stage)))
+    found = [facts.datasets_of(facts.study.stages[name]) for name in test.of if name in facts.study.stages]
+    return list(dict.fromkeys(names[0] for names in found if len(names) == 1))
 
 
 @rule
