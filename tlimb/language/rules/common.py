@@ -312,9 +312,7 @@ def _sane(study: Study) -> Study:
     }
     stages = {name: attrs.evolve(one, like=_text(one.like)) for name, one in study.stages.items()}
     once = tuple(name for name in study.replicates.once if isinstance(name, str))
-    select = study.select
-    if select is not None and not isinstance(select.metric, str):
-        select = None
+    select = study.select if study.select is None or _text(study.select.metric) else None
     return attrs.evolve(
         study,
         datasets=datasets,

@@ -39,9 +39,9 @@ def _division(what: str, parts: Iterable[Tree]) -> Iterator[Problem]:
     if total > 1 + 1e-9:
         shown = " + ".join(part.raw for part in numbers)
         message = f"{shown} is more than the whole in {what}"
-        related = tuple(Related(part.pointer, "counted") for part in numbers[:-1])
+        counted = tuple(Related(part.pointer, "counted") for part in numbers[:-1])
         yield Problem(
-            "share-ambiguous", message, numbers[-1].pointer, related=related, help="shares add up to 1 or less"
+            "share-ambiguous", message, numbers[-1].pointer, related=counted, help="shares add up to 1 or less"
         )
     elif rests and numbers and total > 1 - 1e-9:
         message = f"nobody is left for `rest` in {what}: the other shares are the whole"

@@ -1,6 +1,6 @@
 """What varies, and whether it varies as it seems to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tlimb.language.reading import RANGES, label, node_word, value
 from tlimb.language.rules.common import Facts, listed, rule
@@ -192,7 +192,7 @@ def limit_collapses(facts: Facts) -> Iterator[Problem]:
             yield _collapse(entry.key, name, limit, count, entry.value.pointer, shared)
 
 
-def _collapse(limited: str, stage: str, limit: int, count: int, pointer: str, shared: list[object]) -> Problem:
+def _collapse(limited: str, stage: str, limit: int, count: int, pointer: str, shared: Sequence[object]) -> Problem:
     nodes = [node for node in shared if isinstance(node, Choice | Range)]
     related = tuple(Related(node.pointer, f"read by `{limited}` and `{stage}`: one value for both") for node in nodes)
     return Problem(
