@@ -65,9 +65,9 @@ def smoke_place(place: Project) -> Project:
 def smoke_study(loaded: Loaded) -> Loaded:
     """Give a study of one draw and one replicate, so that nobody edits a spec to try it."""
     study = loaded.sound()
-    search = study.search
-    if search is not None and search.name == "random":
-        search = Component(search.name, {**search.options, "count": 1, "limit": None}, search.pointer)
+    written = study.search
+    seed = 0 if written is None else written.options.get("seed", 0)
+    search = Component("random", {"count": 1, "seed": seed}, "" if written is None else written.pointer)
     replicates = evolve(study.replicates, count=1, seeds=study.replicates.seeds[:1])
     return evolve(loaded, study=evolve(study, search=search, replicates=replicates))
 

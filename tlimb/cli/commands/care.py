@@ -1,0 +1,93 @@
+"""`tlimb doctor`, `tlimb verify` and `tlimb predictions`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlimb.cli import options
+from tlimb.problems import ExitCode
+
+
+def register(app: Any) -> None:
+    """Add the commands."""
+    app.command("doctor")(doctor)
+    app.command("verify")(verify)
+    app.command("predictions")(predictions)
+
+
+def doctor(
+    spec: options.Spec,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+) -> int:
+    """Check that this machine can run a study: roots, images, store, room, packages."""
+    from tlimb.api import care
+    from tlimb.api.load import load
+    from tlimb.api.project import project
+    from tlimb.cli import show
+
+    loaded = load(spec)
+    if loaded.broken:
+        show.problems(loaded.problems, loaded.source)
+        return int(ExitCode.FINDINGS)
+    place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
+    checks = list(care.doctor(loaded, place))
+    for check in checks:
+        print(f"{'ok  ' if check.well else 'BAD '} {check.what}: {check.seen}")
+    return int(ExitCode.DONE if all(check.well for check in checks) else ExitCode.FINDINGS)
+
+
+def verify(
+    spec: options.Spec,
+    full: Annotated[bool, typer.Option("--full", help="read every byte of every image again")] = False,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+) -> int:
+    """Check images and results of a study against their digests."""
+    from tlimb.api import care
+    from tlimb.api.load import load
+    from tlimb.api.project import project
+    from tlimb.cli import progress, show
+    from tlimb.store import Store, upkeep
+
+    loaded = load(spec)
+    if loaded.broken:
+        show.problems(loaded.problems, loaded.source)
+        return int(ExitCode.FINDINGS)
+    place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
+    with progress.hashing() as observer:
+        for line in care.verify_images(loaded, place, observer, full=full):
+            print(line)
+    whole, corrupt = upkeep.verify(Store(place.store))
+    print(f"store: {whole} results whole, {len(corrupt)} corrupt (set aside in quarantine/)")
+    return int(ExitCode.FINDINGS if corrupt else ExitCode.DONE)
+
+
+def predictions(
+    spec: options.Spec,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="write the CSV here")] = None,
+    with_ids: Annotated[bool, typer.Option("--with-ids", help="name participants; keep such a file private")] = False,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+) -> int:
+    """Give every prediction of the tests as CSV, from which each number of the ranking can be recomputed."""
+    from tlimb.api import care
+    from tlimb.api.load import load
+    from tlimb.api.planning import make_plan
+    from tlimb.api.project import project
+
+    loaded = load(spec)
+    place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
+    text = care.predictions(make_plan(loaded, place, allow_leak=True), place, with_ids=with_ids)
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+    return int(ExitCode.DONE)
