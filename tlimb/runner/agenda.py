@@ -1,5 +1,7 @@
 """Which node of a graph may run next, and what became of each; knows no process and no torch."""
 
+import bisect
+import heapq
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
@@ -86,7 +88,9 @@ class Agenda:
         failed: work -> how it failed.
         because: skipped work -> the work that failed.
         reused: works whose result was there already.
+        computed: works that were computed now.
         yielded: works that stopped themselves and can be continued later.
+        running: works that are being computed.
     """
 
     graph: Graph
@@ -96,31 +100,48 @@ class Agenda:
     because: dict[str, str] = field(factory=dict, init=False)
     reused: list[str] = field(factory=list, init=False)
     computed: list[str] = field(factory=list, init=False)
-    yielded: list[str] = field(factory=list, init=False)
+    yielded: set[str] = field(factory=set, init=False)
+    running: set[str] = field(factory=set, init=False)
     _chosen: dict[str, int | None] = field(factory=dict, init=False)
-    _looked: set[str] = field(factory=set, init=False)
+    _place: dict[str, int] = field(init=False)
+    _dependents: dict[str, list[str]] = field(factory=dict, init=False)
+    _changed: list[int] = field(init=False)
+    _free: list[int] = field(factory=list, init=False)
+    _works: list[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Start with everything waiting."""
-        self.status = {manifest.work: Status.WAITING for manifest in self.graph}
+        """Start with everything waiting, and everything to be looked at."""
+        self._works = [manifest.work for manifest in self.graph]
+        self.status = dict.fromkeys(self._works, Status.WAITING)
+        self._place = {work: place for place, work in enumerate(self._works)}
+        for manifest in self.graph:
+            for needed in dict.fromkeys(self.graph.needed(manifest)):
+                self._dependents.setdefault(needed, []).append(manifest.work)
+        self._changed = list(range(len(self._works)))
 
     def settle(self) -> Iterator[Manifest]:
-        """Decide what can be decided without running anything; gives every node that is over by that."""
-        moved = True
-        while moved:
-            moved = False
-            for manifest in self.graph:
-                if self.status[manifest.work] is Status.WAITING and self._settle(manifest):
-                    moved = True
-                    yield manifest
+        """Decide what can be decided without running anything; gives every node that is over by that.
+
+        Only nodes are looked at for which something has changed, so a large graph costs no more than its edges.
+        """
+        while self._changed:
+            place = heapq.heappop(self._changed)
+            manifest = self.graph.nodes[self._works[place]]
+            if self.status[manifest.work] is not Status.WAITING:
+                continue
+            if self._settle(manifest):
+                yield manifest
+            elif self._may_start(manifest):
+                bisect.insort(self._free, place)
 
     def ready(self) -> Iterator[Manifest]:
-        """Go through the nodes that may start now, in the graph's order."""
-        preparing = {self._data(m) for m in self.graph if self._is(m, Status.RUNNING) and m.kind is Kind.PREPARE}
-        for manifest in self.graph:
-            if not self._is(manifest, Status.WAITING) or manifest.work in self.yielded:
-                continue
-            if not self._free(manifest):
+        """Go through the nodes that may start now, in the graph's order; to be asked after `settle`."""
+        running = (self.graph.nodes[work] for work in self.running)
+        preparing = {self._data(manifest) for manifest in running if manifest.kind is Kind.PREPARE}
+        for place in list(dict.fromkeys(self._free)):
+            manifest = self.graph.nodes[self._works[place]]
+            if self.status[manifest.work] is not Status.WAITING or manifest.work in self.yielded:
+                self._free = [other for other in self._free if other != place]
                 continue
             if manifest.kind is Kind.PREPARE:
                 # Two fills of one recipe at once would decode the images that they share twice.
@@ -132,17 +153,19 @@ class Agenda:
     def start(self, work: str) -> None:
         """Note that a node is running."""
         self.status[work] = Status.RUNNING
+        self.running.add(work)
 
     def finish(self, work: str, code: int, reason: str = "", reused: bool = False) -> None:
         """Note how a running node ended."""
+        self.running.discard(work)
         if code == ExitCode.DONE:
             self._succeed(work, reused)
         elif code == ExitCode.YIELDED:
             self.status[work] = Status.WAITING
-            self.yielded.append(work)
+            self.yielded.add(work)
         else:
-            self.status[work] = Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED
             self.failed[work] = Failure(code, reason)
+            self._set(work, Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED)
 
     def over(self, works: tuple[str, ...]) -> bool:
         """Say whether nothing more will happen to these nodes; those outside the graph count as over."""
@@ -157,20 +180,23 @@ class Agenda:
         )
 
     def _succeed(self, work: str, reused: bool) -> None:
-        self.status[work] = Status.DONE
         (self.reused if reused else self.computed).append(work)
         if work in self.graph.nodes and self.graph.nodes[work].kind is Kind.SELECT:
             result = self.store.result(work, expected=True) or {}
             self._chosen[work] = result.get("chosen")
+        self._set(work, Status.DONE)
 
-    def _is(self, manifest: Manifest, status: Status) -> bool:
-        return self.status[manifest.work] is status
+    def _set(self, work: str, status: Status) -> None:
+        """Note what became of a node, and that those which wait for it have to be looked at."""
+        self.status[work] = status
+        for dependent in self._dependents.get(work, ()):
+            heapq.heappush(self._changed, self._place[dependent])
 
     @staticmethod
     def _data(manifest: Manifest) -> str:
         return digest(manifest.hashed.get("data"))
 
-    def _free(self, manifest: Manifest) -> bool:
+    def _may_start(self, manifest: Manifest) -> bool:
         """Say whether all that the node waits for is over; one open gate is enough."""
         gates = not manifest.gates or any(self._open(gate) for gate in manifest.gates)
         return gates and self.over((*manifest.parents, *manifest.after))
@@ -192,7 +218,7 @@ class Agenda:
         if broken:
             self._skip(manifest, broken[0])
         else:
-            self.status[manifest.work] = Status.CLOSED
+            self._set(manifest.work, Status.CLOSED)
         return True
 
     def _settle_parents(self, manifest: Manifest) -> bool:
@@ -205,7 +231,7 @@ class Agenda:
         for parent in manifest.parents:
             status = self.status.get(parent)
             if status is Status.CLOSED:
-                self.status[manifest.work] = Status.CLOSED
+                self._set(manifest.work, Status.CLOSED)
                 return True
             if status in (Status.FAILED, Status.SKIPPED) or (status is Status.DIVERGED and parent not in tolerated):
                 self._skip(manifest, parent)
@@ -214,9 +240,8 @@ class Agenda:
 
     def _settle_done(self, manifest: Manifest) -> bool:
         """Look once whether the result is there already, when its turn has come."""
-        if manifest.work in self._looked or not self._free(manifest):
+        if not self._may_start(manifest):
             return False
-        self._looked.add(manifest.work)
         found = self.store.result(manifest.work)
         if found is None:
             return False
@@ -227,8 +252,8 @@ class Agenda:
         return True
 
     def _skip(self, manifest: Manifest, culprit: str) -> None:
-        self.status[manifest.work] = Status.SKIPPED
         self.because[manifest.work] = self.because.get(culprit, culprit)
+        self._set(manifest.work, Status.SKIPPED)
 
 
 def _flat(value: Any) -> Iterator[str]:
