@@ -24,7 +24,7 @@ SAMPLE = 20
 """Images of each dataset that `doctor` reads."""
 ROOM_BYTES = 2 << 30
 """Less free room than this in the store is a finding."""
-IMPORTS = ("torch", "lightning", "timm", "monai", "nibabel", "numpy", "sklearn", "safetensors")
+IMPORTS = ("torch", "lightning", "timm", "nibabel", "numpy", "sklearn", "safetensors")
 
 
 @frozen
