@@ -56,10 +56,7 @@ def value(tree: "Tree", place: str, *, component: bool = False) -> Value:
             for item, item_place in zip(tree.items, _item_places(tree.items, place), strict=True)
         )
     if tree.kind == "scalar":
-        found = scalar(tree)
-        if component and isinstance(found, str):
-            return Component(found, {}, tree.pointer)
-        return found
+        return read_component(tree, place) if component else scalar(tree)
     if component:
         return read_component(tree, place)
     fields = {entry.key: value(entry.value, f"{place}/{entry.key}") for entry in tree.entries}
@@ -69,7 +66,8 @@ def value(tree: "Tree", place: str, *, component: bool = False) -> Value:
 def read_component(tree: "Tree", place: str) -> Value:
     """Read a component written as a bare word or as a mapping with one key."""
     if tree.kind == "scalar":
-        found = scalar(tree)
+        # No component is called none, so a quoted one (all of JSON is quoted) says the same.
+        found = None if tree.value == "none" else tree.value
         return Component(found, {}, tree.pointer) if isinstance(found, str) else found
     if tree.kind != "mapping" or not tree.entries:
         return None
