@@ -37,6 +37,16 @@ class Position:
     ends_epoch: bool
 
 
+def batches_of(rows: int, batch_size: int) -> int:
+    """Give the batches of an epoch of so many samples; nobody is left out.
+
+    A single sample that would be left over joins the batch before it: batch normalisation has nothing to
+    normalise by in a batch of one, so such an epoch would fail at its end, or learn from noise.
+    """
+    alone = rows % batch_size == 1 and rows > batch_size > 1
+    return -(-rows // batch_size) - alone
+
+
 @frozen
 class Course:
     """How many batches and steps a run has.
@@ -60,7 +70,7 @@ class Course:
     @property
     def per_epoch(self) -> int:
         """Give the batches of an epoch, the short last one included."""
-        return -(-self.rows // self.batch_size)
+        return batches_of(self.rows, self.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -134,9 +144,11 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
         return index, {role: self._batch(role, source, index) for role, source in self.sources.items()}
 
     def _batch(self, role: str, source: Source, index: int) -> Batch:
-        epoch, within = divmod(index, -(-source.rows // self.batch_size))
+        batches = batches_of(source.rows, self.batch_size)
+        epoch, within = divmod(index, batches)
         first = within * self.batch_size
-        rows = self._order(role, epoch, source.rows)[first : first + self.batch_size]
+        end = source.rows if within + 1 == batches else first + self.batch_size
+        rows = self._order(role, epoch, source.rows)[first:end]
         inputs = self.data.augment(source.volumes.take(rows), augmentation(self.seed, role, epoch, rows))
         return Batch(
             inputs,
