@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with string keys."""
