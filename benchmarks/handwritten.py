@@ -85,7 +85,7 @@ class Module(L.LightningModule):
     def validation_step(self, batch, index):
         self.log("val", self.loss(batch)[0])
 
-    def test_step(self, batch, _):
+    def test_step(self, batch, index):
         loss, found = self.loss(batch)
         self.log_dict({"test": loss, "accuracy": (found.argmax(1) == batch["label"]).float().mean()})
 

@@ -4,8 +4,6 @@ Splits, searches and backends are written like all components, so their options 
 here in the same way as the blocks of the model, and the catalogue describes them beside the others.
 """
 
-# ruff: noqa: RUF009 - `key` and its shorthands are attrs field specifiers
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

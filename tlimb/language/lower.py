@@ -161,8 +161,8 @@ def _map_item(found: "Written | Layer", of: Any) -> Any:
     if isinstance(of, type):
         if tree.kind == "scalar":  # `sex: gender` is short for {column: gender}
             return of(column=tree.value, pointer=tree.pointer)
-        block = _block(of, merging.layer_of(tree, found.place, ()), found.place)
-        return attrs.evolve(block, pointer=tree.pointer) if hasattr(block, "pointer") else block  # type: ignore[misc]
+        block: Any = _block(of, merging.layer_of(tree, found.place, ()), found.place)
+        return attrs.evolve(block, pointer=tree.pointer) if hasattr(block, "pointer") else block
     if of.get("varies") or of.get("param"):
         return reading.value(tree, found.place)
     return _plain(tree)
@@ -170,8 +170,8 @@ def _map_item(found: "Written | Layer", of: Any) -> Any:
 
 def _list_item(tree: "Tree", of: Any, place: str) -> Any:
     if isinstance(of, type):
-        block = _block(of, merging.layer_of(tree, place, ()), place)
-        return attrs.evolve(block, pointer=tree.pointer) if hasattr(block, "pointer") else block  # type: ignore[misc]
+        block: Any = _block(of, merging.layer_of(tree, place, ()), place)
+        return attrs.evolve(block, pointer=tree.pointer) if hasattr(block, "pointer") else block
     if of.get("kind"):
         return reading.read_component(tree, place)
     return _plain(tree)

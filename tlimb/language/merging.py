@@ -67,7 +67,7 @@ def inherited(
     chain: list[str] = []
     layers: list[Layer] = []
     current: str | None = name
-    while current in trees and current not in chain:
+    while current is not None and current in trees and current not in chain:
         chain.append(current)
         tree = trees[current]
         layers.append(layer_of(tree, f"{prefix}/{current}", blocks))

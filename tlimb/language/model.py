@@ -246,7 +246,8 @@ class Trainer:
     )
     devices: int = key("Number of devices that share the global batch.", default=1, type="integer", minimum=1)
     deterministic: Any = key(
-        "true: equal bits promised; `best_effort`: a stated tolerance; `strict`: refuse layers without a deterministic kernel.",
+        "true: equal bits promised; `best_effort`: a stated tolerance; `strict`: refuse layers without a "
+        "deterministic kernel.",
         default=None,
         type=["boolean", "string"],
         enum=[True, "best_effort", "strict"],
