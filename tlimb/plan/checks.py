@@ -6,63 +6,39 @@ from itertools import combinations
 from tlimb.cohorts import columns
 from tlimb.cohorts.leaks import comparable
 from tlimb.language.catalogue import Catalogue
-from tlimb.language.model import Stage, Study
-from tlimb.language.values import Component, Param, Value, walk
+from tlimb.language.model import Study
+from tlimb.language.values import Component, walk
 from tlimb.manifest import Json
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
+from tlimb.plan.reach import Reach
+from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem, TlimbError
 
 SMALL_VALIDATION = 20
 """Validation parts with fewer people choose by chance; the plan warns."""
 
 
-def objectives(study: Study, stage: Stage) -> Iterator[Component]:
-    """Go through the objectives a stage may have, params followed."""
-
-    def follow(value: Value) -> Iterator[Component]:
-        for inner in walk(value):
-            if isinstance(inner, Param):
-                yield from follow(study.params.get(inner.name))
-            elif isinstance(inner, Component):
-                yield inner
-
-    for value in (stage.objective, *(head.objective for head in stage.heads.values())):
-        yield from follow(value)
-
-
 def default_metrics(study: Study, catalogue: Catalogue) -> list[str]:
     """Give the metrics of the tested stages' objectives, in order."""
     stages = dict.fromkeys(name for test in study.tests.values() for name in test.of)
     found: dict[str, None] = {}
+    reach = Reach(study)
     for name in stages or study.stages:
-        for objective in objectives(study, study.stages[name]) if name in study.stages else ():
+        for objective in reach.objectives(study.stages[name]) if name in study.stages else ():
             listing = catalogue.get("objective", objective.name)
             found |= dict.fromkeys(() if listing is None else listing.facts.get("metrics", ()))
     return list(found)
 
 
-def datasets_of(study: Study, stage: Stage) -> list[str]:
-    """Give the datasets a stage may read, params followed."""
-
-    def words(value: Value) -> Iterator[str]:
-        for inner in walk(value):
-            if isinstance(inner, Param):
-                yield from words(study.params.get(inner.name))
-            elif isinstance(inner, str):
-                yield inner
-
-    values = (stage.dataset, *(value for role, value in stage.datasets.items() if role not in ("unlabelled", "target")))
-    return [name for name in dict.fromkeys(w for v in values for w in words(v)) if name in study.datasets]
-
-
 def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
     """Check that every target is there and of the right type, in every dataset that a stage may read."""
     problems: list[Problem] = []
+    reach = Reach(study)
     for stage in study.stages.values():
-        names = datasets_of(study, stage)
-        for objective in objectives(study, stage):
+        names = reach.datasets(stage, without=UNLABELLED)
+        for objective in reach.objectives(stage):
             target = objective.options.get("target")
             listing = catalogue.get("objective", objective.name)
             if not isinstance(target, str) or listing is None:
@@ -112,8 +88,8 @@ def selection(study: Study, expansion: Expansion) -> list[Problem]:
 def too_large(study: Study, stage: str, limit: int, expander: Expander) -> Problem:
     """Say by which dimensions a stage has more runs than allowed; nothing is enumerated for it."""
     sizes: dict[str, int] = {}
-    for ancestor in expander.stages.ancestors(stage) if stage in study.stages else ():
-        for node in expander.stages.nodes_of(ancestor):
+    for ancestor in expander.stages.reach.ancestors(stage) if stage in study.stages else ():
+        for node in expander.stages.reach.nodes(ancestor):
             alternatives = getattr(node, "alternatives", None)
             if alternatives is not None and not (expander.stages.space.random and hasattr(node, "law")):
                 sizes[node.place] = len(alternatives)

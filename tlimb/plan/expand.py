@@ -124,7 +124,7 @@ class Expander:
             return self._expand(limit)
 
     def _expand(self, limit: int) -> Expansion:
-        counts = {stage: self._fits(stage, limit) for stage in self.stages.order()}
+        counts = {stage: self._fits(stage, limit) for stage in self.stages.reach.order()}
         tested = {name: tuple(self._tested(test, limit)) for name, test in self.study.tests.items()}
         refits: dict[str, list[str]] = {}
         selects: dict[str, None] = {}

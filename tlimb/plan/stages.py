@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
 from attrs import field, frozen
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Head, Stage, Study
-from tlimb.language.values import Component, Node, Param, Value, walk
+from tlimb.language.values import Component, Value
 from tlimb.manifest import Json
 from tlimb.plan import pieces
 from tlimb.plan.data import Data, Use, Uses, inner_folds, split_of
 from tlimb.plan.draws import run_seed
 from tlimb.plan.pieces import NOTHING, Components, Piece, as_component
+from tlimb.plan.reach import Reach
 from tlimb.plan.space import Dimension, Memo, Scope, Space
 
 UNLABELLED = ("unlabelled", "target")
@@ -74,6 +74,7 @@ class Stages:
         self.catalogue = catalogue
         self.data = data
         self.components = components
+        self.reach = Reach(study)
         self.space = Space(study)
         self.memo = Memo()
         seeds = study.replicates.seeds
@@ -85,82 +86,12 @@ class Stages:
         self._axes: dict[str, Dimension] = {}
         self._set_limits()
 
-    # -- what a stage reads, as far as it can be said without an assignment --
-
-    def parents_of(self, stage: str) -> tuple[str, ...]:
-        """Give the stages that a stage may start from, in any configuration."""
-        found = self.study.stages[stage].from_
-        values = found.values() if isinstance(found, Mapping) else (found,)
-        names = (name for value in values for name in self._words(value))
-        return tuple(dict.fromkeys(name for name in names if name in self.study.stages))
-
-    def order(self) -> list[str]:
-        """Give the stages, parents first, else in the order of the file."""
-        done: dict[str, None] = {}
-
-        def visit(stage: str, path: tuple[str, ...]) -> None:
-            if stage in done or stage in path:
-                return
-            for parent in self.parents_of(stage):
-                visit(parent, (*path, stage))
-            done[stage] = None
-
-        for stage in self.study.stages:
-            visit(stage, ())
-        return list(done)
-
-    def ancestors(self, stage: str) -> set[str]:
-        """Give a stage and all stages it may descend from."""
-        found = {stage}
-        pending = [stage]
-        while pending:
-            for parent in self.parents_of(pending.pop()):
-                if parent not in found:
-                    found.add(parent)
-                    pending.append(parent)
-        return found
-
-    def nodes_of(self, stage: str) -> Iterator[Node]:
-        """Go through the search and comparison nodes that a stage itself may read, params followed."""
-        found = self.study.stages[stage]
-        values: list[Value] = [getattr(found, one.name) for one in attrs.fields(Stage)]
-        values += [
-            getattr(block, one.name)
-            for block in (found.trainer, found.freeze, found.adapt)
-            for one in attrs.fields(type(block))
-        ]
-        for head in found.heads.values():
-            values += [head.objective, head.head, head.weight]
-        for dataset in self._datasets_of(found):
-            values += list(self.study.datasets[dataset].subset.values())
-        yield from self._nodes(values)
-
-    def _nodes(self, values: list[Value]) -> Iterator[Node]:
-        for value in values:
-            for inner in walk(value):
-                if isinstance(inner, Param):
-                    yield from self._nodes([self.study.params.get(inner.name)])
-                elif isinstance(inner, Node):
-                    yield inner
-
-    def _words(self, value: Value) -> Iterator[str]:
-        for inner in walk(value):
-            if isinstance(inner, str):
-                yield inner
-            elif isinstance(inner, Param):
-                yield from self._words(self.study.params.get(inner.name))
-
-    def _datasets_of(self, stage: Stage) -> list[str]:
-        values = [stage.dataset, *stage.datasets.values()]
-        words = (word for value in values for word in self._words(value))
-        return [word for word in dict.fromkeys(words) if word in self.study.datasets]
-
     def _set_limits(self) -> None:
         for stage, count in self.space.limit.items():
             if stage not in self.study.stages:
                 continue
-            for ancestor in self.ancestors(stage):
-                for node in self.nodes_of(ancestor):
+            for ancestor in self.reach.ancestors(stage):
+                for node in self.reach.nodes(ancestor):
                     known = self.space.limits.get(node.place, count)
                     self.space.limits[node.place] = min(known, int(count))
 
@@ -370,7 +301,7 @@ class Stages:
         """Give the works of a run's inner folds, under an assignment without the inner axis."""
         stage = self.study.stages[name]
         works: list[str] = []
-        for dataset in self._datasets_of(stage):
+        for dataset in self.reach.datasets(stage):
             count, _ = inner_folds(self.study, dataset)
             if not count:
                 continue
@@ -385,7 +316,7 @@ class Stages:
     def _as_refit(self, name: str, stage: Stage, scope: Scope, found: dict[str, Piece]) -> None:
         """Fix the length of a refit: nothing watches it unless a share of the people was kept back."""
         trainer = dict(found["trainer"].value)
-        split = next((s for d in self._datasets_of(stage) if (s := split_of(self.study, d)) is not None), None)
+        split = next((s for d in self.reach.datasets(stage) if (s := split_of(self.study, d)) is not None), None)
         kept_back = split is not None and "val" in split.options
         if kept_back or (trainer["keep"] == "last" and trainer["early_stopping"] is None):
             return
