@@ -1,7 +1,9 @@
 """Spec and files to a plan, and what the store already has of it."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +96,11 @@ class Inventory:
 
     store: Store
     environment: Mapping[str, Any] | None
+    works: frozenset[str]
 
     def has(self, work: str) -> bool:
         """Say whether a work is finished."""
-        return self.store.has(work)
+        return work in self.works
 
     def other(self, work: str) -> bool:
         """Say whether a finished work was computed in another environment than this one."""
@@ -114,7 +117,7 @@ class Inventory:
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""
         found: dict[str, None] = {}
-        for work in self.store.works():
+        for work in sorted(self.works):
             then = (self.store.glance(work) or {}).get("environment") or {}
             for key in sorted({*then, *(self.environment or {})}):
                 now = (self.environment or {}).get(key)
@@ -127,7 +130,8 @@ def inventory(place: Project) -> Inventory:
     """Open the store of a project, and recall the environment of the last run on this machine."""
     last = place.private / "environment.json"
     environment = json.loads(last.read_text(encoding="utf-8")) if last.is_file() else None
-    return Inventory(Store(place.store), environment)
+    store = Store(place.store)
+    return Inventory(store, environment, frozenset(store.works()))
 
 
 def done_of(place: Project, work: str) -> str:
@@ -195,14 +199,16 @@ def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
     Raises:
         OSError: the folder cannot be written.
     """
+    request = (canonical(rank_request(plan, loaded)) + "\n",)
+    made: set[str] = set()
     count = 0
-    request = canonical(rank_request(plan, loaded)) + "\n"
-    made: set[Path] = set()
-    for name, text in (("plan.json", request), *write.files(plan.graph)):
-        path = output / name
-        if path.parent not in made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.add(path.parent)
-        path.write_text(text, encoding="utf-8")
+    for name, text in chain((("plan.json", request),), write.files(plan.graph)):
+        path = str(output / name)
+        folder = os.path.dirname(path)  # noqa: PTH120 -- pathlib doubles the time for a plan of 100,000 runs
+        if folder not in made:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            made.add(folder)
+        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 -- as above
+            file.writelines(text)
         count += 1
     return count

@@ -78,19 +78,23 @@ def smoke_study(loaded: Loaded) -> Loaded:
 def read_manifests(paths: Iterable[Path]) -> Graph:
     """Read manifests, parents first; parents that are not among them must lie in the store.
 
+    A file holds one manifest (.json) or one a line (.jsonl, as `plan -o` writes them).
+
     Raises:
         TlimbError: a file is no manifest, or was edited.
     """
     nodes: dict[str, Manifest] = {}
     for path in paths:
         try:
-            node = Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+            found = [Manifest.from_json(json.loads(line)) for line in lines]
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = Problem(
                 "manifest-unreadable", f"{path}: {error}", help="write manifests anew: tlimb plan SPEC -o DIR"
             )
             raise TlimbError(problem, ExitCode.USAGE) from error
-        nodes[node.work] = node
+        nodes |= {node.work: node for node in found}
     ordered: dict[str, Manifest] = {}
 
     def visit(work: str) -> None:

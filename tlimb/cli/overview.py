@@ -102,7 +102,7 @@ def _naive(plan: Plan) -> int:
 
     parents = {p for node in plan.graph if node.kind == "fit" for p in node.parents}
     ends = [n.work for n in plan.graph if n.kind == "fit" and n.work not in parents and not n.gates]
-    return sum(chain(work) * len({json.dumps(u, sort_keys=True) for u in nodes[work].uses}) for work in ends)
+    return sum(chain(work) * len(nodes[work].uses) for work in ends)
 
 
 def explain(plan: Plan, place: Project, prefix: str) -> str:

@@ -375,6 +375,8 @@ def _no_collection() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            # The plan lives to the end of the command: later collections need not look at it.
+            gc.freeze()
             gc.enable()
 
 

@@ -2,11 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tlimb.manifest import Graph, Manifest, canonical
 
 RUN_COLUMNS = ("work", "kind", "stage", "test", "row", "configuration", "replicate", "fold", "inner", "gated")
+
+SINGLE_FILES = 20_000
+"""Most nodes for which each manifest also gets a file of its own."""
 
 
 def manifest_path(work: str) -> str:
@@ -14,12 +17,22 @@ def manifest_path(work: str) -> str:
     return f"manifests/{work[:2]}/{work}.json"
 
 
-def files(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Give path and text of every file of a plan folder, in a fixed order."""
-    yield "runs.csv", runs_csv(graph)
-    yield "edges.csv", edges_csv(graph)
-    for node in graph:
-        yield manifest_path(node.work), canonical(node.to_json()) + "\n"
+def files(graph: Graph) -> Iterator[tuple[str, Iterable[str]]]:
+    """Give path and pieces of text of every file of a plan folder, in a fixed order.
+
+    The manifests stand in one file, a line each, parents first; each also has a file of its own, but in plans of
+    more than `SINGLE_FILES` nodes: file systems of clusters count files.
+    """
+    yield "runs.csv", (runs_csv(graph),)
+    yield "edges.csv", (edges_csv(graph),)
+    yield "manifests.jsonl", (manifest_text(node) for node in graph)
+    if len(graph) <= SINGLE_FILES:
+        yield from ((manifest_path(node.work), (manifest_text(node),)) for node in graph)
+
+
+def manifest_text(node: Manifest) -> str:
+    """Give a manifest as its file holds it."""
+    return canonical(node.to_json()) + "\n"
 
 
 def runs_csv(graph: Graph) -> str:

@@ -15,7 +15,7 @@ def register(app: Any) -> None:
 
 
 def run(
-    what: Annotated[list[Path], typer.Argument(help="one study (YAML), or manifests (JSON)", show_default=False)],
+    what: Annotated[list[Path], typer.Argument(help="a study (YAML) or manifests (.json, .jsonl)", show_default=False)],
     workers: Annotated[int, typer.Option("--workers", "-j", help="runs at a time [CPU cores]")] = 0,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="one draw, one replicate, two batches, a store of its own")
@@ -38,7 +38,7 @@ def run(
 
     settings = Settings(workers, smoke, deadline)
     asked = options.asked(root, store, private, profile, allow)
-    if any(path.suffix == ".json" for path in what):
+    if any(path.suffix in (".json", ".jsonl") for path in what):
         return _manifests(what, settings, asked, quiet)
     if len(what) != 1:
         raise typer.BadParameter("one study at a time, or manifests")
