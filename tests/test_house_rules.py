@@ -32,13 +32,13 @@ PROMISED = {
     12: "one failed run never stops its siblings",
     13: "a changed bit of an image never reaches a batch",
     14: "all bad images are found before training",
+    15: "no header decides how much memory is taken or which file is read",
     17: "the size of a plan is bounded before it is expanded",
     21: "no pickle from outside",
     22: "no names of people, files or folders where results are shared",
     25: "every promise has a test that names it",
 }
 LATER = {
-    15: "limits of memory and paths when headers are read",
     16: "any bytes as a spec end in diagnostics",
     18: "emitted files are equal on every machine",
     19: "no string of a spec becomes emitted code",
@@ -112,6 +112,8 @@ def test_nothing_committed_names_what_a_reader_elsewhere_does_not_have(pattern):
     for path in committed_files():
         if path.suffix not in TEXT or path == Path(__file__).resolve() or path.stat().st_size > 2_000_000:
             continue
+        if "diagnostics" in path.parts:
+            continue  # mistakes to be found, absolute paths among them
         text = path.read_text(encoding="utf-8", errors="replace")
         found += [
             f"{name_of(path)}:{text.count(chr(10), 0, hit.start()) + 1}: {hit[0]!r}" for hit in search.finditer(text)

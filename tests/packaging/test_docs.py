@@ -49,5 +49,5 @@ def test_decisions_are_numbered_without_gaps_and_say_context_and_decision():
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {page.name[:4]}: ")
-        assert "**Context.**" in text
-        assert "**Decision.**" in text
+        assert re.search(r"^(\*\*Context|## Context)", text, re.MULTILINE), page.name
+        assert re.search(r"^(\*\*Decision|## Decision)", text, re.MULTILINE), page.name
