@@ -1,0 +1,301 @@
+"""tlimb as people use it: subprocesses, real image files, and what they leave in folders."""
+
+import copy
+import csv
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+
+CANARY = "CANARY"
+"""Stands in every participant id and in the free text of every header; nothing that leaves the private folder has it."""
+
+TINY = {
+    "tlimb": 1,
+    "name": "tiny",
+    "seed": 7,
+    "replicates": 2,
+    "roots": {"cohort": "data"},
+    "datasets": {
+        "people": {
+            "root": "cohort",
+            "files": {"bids": {"folder": "brains", "suffix": "T1w"}},
+            "labels": {"unread": {"column": "diagnosis"}},
+            "split": {
+                "holdout": {"train": "rest", "val": 0.25, "test": 0.25, "group": ["family"], "stratify": ["sex"]}
+            },
+        },
+        "population": {"like": "people", "only": {"site": ["A", "B"]}, "subset": {"train": 20}},
+        "clinic": {"like": "people", "only": {"site": ["C"]}},
+    },
+    "defaults": {
+        "data": {"bio_image": {"spacing_mm": 8, "crop": [20, 24, 20], "intensity": "zscore"}},
+        "architecture": {"sfcn": {"channels": [4, 8], "dropout": 0.2}},
+        "trainer": {"epochs": 1, "batch_size": 16},
+    },
+    "stages": {
+        "pretrain": {
+            "dataset": "population",
+            "objective": {"regression": {"target": "age", "loss": "mse"}},
+            "optimizer": {"adamw": {"lr": 0.003, "weight_decay": 0.01}},
+            "scheduler": "constant",
+            "trainer": {"epochs": 2},
+        },
+        "finetune": {
+            "from": "pretrain",
+            "dataset": "clinic",
+            "objective": {"classification": {"target": "sex", "label_smoothing": 0.0}},
+            "auxiliary": {"compare": {"free": "none", "elastic": {"l2_sp": {"alpha": 0.1}}}},
+            "optimizer": {"adamw": {"lr": {"choice": [0.001, 0.01]}}},
+        },
+        "scratch": {"like": "finetune", "from": "none", "auxiliary": "none"},
+    },
+    "tests": {"held_out": {"of": ["finetune", "scratch"], "dataset": "clinic"}},
+    "select": {"metric": "cross_entropy"},
+    "report": {"metrics": ["balanced_accuracy", "auroc"], "against": "scratch"},
+}
+"""14 trainings that share two pretrainings, two cache fills, three selections, twelve gated tests of which six run."""
+
+
+def edited(spec, edits):
+    """Give a copy of a spec in which pointers have other values."""
+    found = copy.deepcopy(spec)
+    for pointer, value in edits.items():
+        *above, last = pointer.strip("/").split("/")
+        at = found
+        for key in above:
+            at = at.setdefault(key, {})
+        at[last] = value
+    return found
+
+
+def environment(**more):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("TLIMB_")}
+    return {**clean, "COLUMNS": "200", "PYTHONHASHSEED": "random", **more}
+
+
+def tlimb(folder, *words, code=0, env=None, timeout=400):
+    """Run one command in a folder, and hold it to its exit code; no mistake may end in a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tlimb", *map(str, words)],
+        cwd=folder,
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    said = f"$ tlimb {' '.join(map(str, words))} -> {done.returncode}\n{done.stdout}{done.stderr}"
+    assert "Traceback" not in said, said
+    assert code is None or done.returncode == code, said
+    return done
+
+
+class Planned:
+    """A plan folder that `plan -o` wrote, read without any code of tlimb."""
+
+    def __init__(self, folder, said):
+        self.folder, self.said = Path(folder), said
+        self.nodes = {p.stem: json.loads(p.read_text()) for p in self.folder.glob("manifests/*/*.json")}
+        with (self.folder / "runs.csv").open(newline="") as file:
+            self.runs = list(csv.DictReader(file))
+        with (self.folder / "edges.csv").open(newline="") as file:
+            self.edges = list(csv.DictReader(file))
+        assert {run["work"] for run in self.runs} == set(self.nodes)
+
+    @property
+    def works(self):
+        return set(self.nodes)
+
+    def kinds(self, works=None):
+        found = {}
+        for work in self.nodes if works is None else works:
+            kind = self.nodes[work]["hashed"]["kind"]
+            found[kind] = found.get(kind, 0) + 1
+        return found
+
+    def of(self, kind=None, stage=None):
+        return {
+            work
+            for work, node in self.nodes.items()
+            if kind in (None, node["hashed"]["kind"])
+            and (stage is None or any(use.get("stage") == stage for use in node["uses"]))
+        }
+
+    def descendants(self, works):
+        """Give these works and all that have one of them as a parent, at any distance."""
+        found = set(works)
+        while True:
+            more = {
+                edge["work"]
+                for edge in self.edges
+                if edge["parent"] in found and edge["role"] != "after" and not edge["role"].startswith("gate:")
+            }
+            if more <= found:
+                return found
+            found |= more
+
+
+class Project:
+    """A folder with a study, its data, its store and what is private."""
+
+    def __init__(self, folder, spec=None):
+        self.folder = Path(folder)
+        self.spec, self.path = spec, self.folder / "study.yaml"
+        if spec is not None:
+            self.write(spec)
+
+    def write(self, spec):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.spec = spec
+        self.path.write_text(json.dumps(spec, indent=1).replace('"none"', "none"))
+
+    def edit(self, edits):
+        self.write(edited(self.spec, edits))
+
+    def copy(self, to, *, store=True):
+        """Copy everything, or everything but store and private folder."""
+        ignore = None if store else shutil.ignore_patterns("tlimb-store*", "tlimb-private")
+        shutil.copytree(self.folder, to, ignore=ignore, dirs_exist_ok=True)
+        made = Project(to)
+        made.spec = copy.deepcopy(self.spec)
+        return made
+
+    def tlimb(self, command, *words, code=0, **more):
+        return tlimb(self.folder, command, self.path.name, *words, code=code, **more)
+
+    def run(self, *words, code=0, **more):
+        return self.tlimb("run", "-j", "2", *words, code=code, **more)
+
+    def plan(self, *words, **more):
+        folder = self.folder / f"plan-{time.monotonic_ns()}"
+        done = self.tlimb("plan", "-o", folder.name, *words, **more)
+        return Planned(folder, done.stdout + done.stderr)
+
+    @property
+    def store(self):
+        return self.folder / "tlimb-store" / "v1"
+
+    @property
+    def private(self):
+        return self.folder / "tlimb-private"
+
+    def objects(self):
+        """Give for each finished work the sha256 of each of its files."""
+        found = {}
+        for file in sorted(self.store.glob("objects/*/*/*")):
+            found.setdefault(file.parent.name, {})[file.name] = sha256(file)
+        return found
+
+    def result(self, work):
+        return json.loads((self.store / "objects" / work[:2] / work / "result.json").read_text())
+
+    def attempts(self, work):
+        path = self.store / "records" / work / "record.json"
+        return json.loads(path.read_text())["attempts"] if path.is_file() else []
+
+    def decoded(self):
+        """Give how many images were decoded, and how many were read from the cache, by all runs so far."""
+        all_of = [a for p in (self.store / "records").iterdir() for a in self.attempts(p.name)]
+        return sum(a["decoded"] for a in all_of), sum(a["cached"] for a in all_of)
+
+    def rows(self, view):
+        return json.loads((self.private / "views" / f"{view}.json").read_text())["rows"]
+
+    def image(self, row):
+        return self.folder / "data" / row["image"]
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def mark_people(folder):
+    """Rename every participant of a phantom, and write into the headers what must never be copied from there."""
+    shutil.rmtree(folder / "derivatives", ignore_errors=True)
+    (folder / "phantom.json").unlink()
+    table = folder / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-", f"sub-{CANARY}").replace("fam-", f"{CANARY}fam"))
+    for path in sorted(folder.glob("sub-*/anat/*.nii.gz")):
+        image = nib.load(path)
+        image = nib.Nifti1Image(image.dataobj.get_unscaled(), image.affine, image.header)
+        image.header["descrip"] = image.header["db_name"] = image.header["intent_name"] = CANARY.encode()
+        target = folder / path.relative_to(folder).as_posix().replace("sub-", f"sub-{CANARY}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(image, target)
+        path.unlink()
+    for path in sorted(folder.glob("sub-0*")):
+        shutil.rmtree(path)
+
+
+def other_voxel(path):
+    """Change one voxel of an image, leaving a whole file."""
+    image = nib.load(path)
+    data = image.dataobj.get_unscaled().copy()
+    data[tuple(n // 2 for n in data.shape)] += 1
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+
+
+def flip(path):
+    """Flip one bit in the middle of a file; size and modification time stay."""
+    before = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def start(project, *words):
+    """Start a run in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tlimb", "run", project.path.name, "-j", "2", *words],
+        cwd=project.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(process, ready, limit=120):
+    """Wait until something is so while a process lives."""
+    end = time.monotonic() + limit
+    while not ready():
+        assert process.poll() is None, f"it ended too early: {process.communicate()[0]}"
+        assert time.monotonic() < end, "it never came so far"
+        time.sleep(0.01)
+
+
+def tree(pid):
+    """Give a process and all its descendants, also those in sessions of their own."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def kill_all(process):
+    """End a process and everything below it as `kill -9` does; give how many there were."""
+    found = tree(process.pid)
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    return len(found)
