@@ -4,6 +4,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+
+import tlimb
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -51,3 +54,25 @@ def test_decisions_are_numbered_without_gaps_and_say_context_and_decision():
         assert text.startswith(f"# {page.name[:4]}: ")
         assert re.search(r"^(\*\*Context|## Context)", text, re.MULTILINE), page.name
         assert re.search(r"^(\*\*Decision|## Decision)", text, re.MULTILINE), page.name
+
+
+def specs_in_pages():
+    for page in PAGES:
+        blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        yield from ((page.name, place, text) for place, text in enumerate(blocks) if text.startswith("tlimb: 1\n"))
+
+
+@pytest.mark.parametrize(("name", "place", "text"), list(specs_in_pages()))
+def test_every_whole_spec_in_the_documentation_is_valid(name, place, text, tmp_path):
+    spec = tmp_path / f"{name}-{place}.yaml"
+    spec.write_text(text, encoding="utf-8")
+
+    assert [problem.message for problem in tlimb.validate(spec)] == []
+
+
+def test_the_readme_shows_the_study_of_the_demo():
+    text = next(text for name, _, text in specs_in_pages() if name == "README.md")
+    yaml = YAML(typ="safe")
+    shown, whole = yaml.load(text), yaml.load((ROOT / "specs" / "pretrain-finetune.yaml").read_text(encoding="utf-8"))
+
+    assert {key: value for key, value in whole.items() if key not in ("name", "seed")} == shown
