@@ -34,12 +34,12 @@ def crash_at(number):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Three epochs of seven batches, the last one short, two a step, two roles, every kind of randomness."""
-    cohort = Cohort(tmp_path_factory.mktemp("resume"), people=18)
+    cohort = Cohort(tmp_path_factory.mktemp("resume"), people=27)
     manifest = fit_manifest(
         None,
         views={
-            "data": {"train": cohort.view(range(13)), "val": cohort.view([13, 14])},
-            "extra": {"train": cohort.view(range(13, 18)), "val": None},
+            "data": {"train": cohort.view(range(20)), "val": cohort.view([20, 21])},
+            "extra": {"train": cohort.view(range(22, 27)), "val": None},
         },
         scenario=toy("ToyTwoRoles"),
         data=toy("ToyData", noise=0.3),
@@ -47,7 +47,7 @@ def study(tmp_path_factory):
         scheduler=toy("ToyCycle"),
         trainer={
             "epochs": 3,
-            "batch_size": 2,
+            "batch_size": 3,
             "accumulate": 2,
             "monitor": {"metric": "loss", "head": None, "role": None},
             "keep": "best",

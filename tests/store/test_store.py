@@ -64,8 +64,7 @@ class FailingOs:
     """The os module, of which the nth call of those that touch the disk fails."""
 
     NAMES = frozenset(
-        ("open", "write", "fsync", "rename", "replace", "chmod", "makedirs")
-        + ("unlink", "rmdir", "close", "read", "listdir", "stat")
+        "open write fsync rename replace chmod makedirs unlink rmdir close read listdir stat".split()  # noqa: SIM905
     )
 
     def __init__(self, fails):

@@ -16,6 +16,9 @@ from tlimb.store import disk
 if TYPE_CHECKING:
     from tlimb.runner.fit import Fit
 
+SEEN = "seen.json"
+"""Name of the note with the people that weights have seen."""
+
 
 def write_fit(run: "Fit", staged: Path) -> Result:
     """Write weights, validation predictions, history and passport of a training that has ended.
@@ -40,6 +43,7 @@ def write_fit(run: "Fit", staged: Path) -> Result:
     save_tensors(staged / "heads.safetensors", head_tensors(network))
     _json(staged / "history.json", module.ledger.history)
     _json(staged / "passport.json", passport(run))
+    note_seen(run)
     return _result(run, "done")
 
 
@@ -53,10 +57,15 @@ def write_diverged(run: "Fit", staged: Path, reason: str) -> Result:
 
 
 def passport(run: "Fit") -> dict[str, Any]:
-    """Give what anybody needs to use the weights rightly, and whom they have seen."""
+    """Give what anybody needs to use the weights rightly, and which views they have seen, ancestors included.
+
+    Keyed identities of people are not in it: the key differs from group to group, and equal work must give equal
+    bytes. They are kept beside the object, see `note_seen`.
+    """
     hashed = run.hashed
-    seen = {row.person for parts in run.rows.values() for rows in parts.values() for row in rows}
-    inherited = run.parent_passport() or {}
+    views = {view for parts in hashed["views"].values() for view in parts.values() if view is not None}
+    for parent in run.parent_passports():
+        views.update(parent["seen"])
     return {
         "tlimb": 1,
         "work": run.job.manifest.work,
@@ -67,11 +76,19 @@ def passport(run: "Fit") -> dict[str, Any]:
         "heads": hashed["heads"],
         "trainer": {key: hashed["trainer"].get(key) for key in ("batch_size", "precision", "threads", "device")},
         "views": hashed["views"],
+        "seen": sorted(views),
         "licence": None,
-        "people": len(seen),
-        "seen": sorted(seen | set(inherited.get("seen", ()))),
         "counts": run.counts,
     }
+
+
+def note_seen(run: "Fit") -> None:
+    """Keep the keyed identities of everybody the weights have seen, ancestors included, beside the object."""
+    people = {row.person for parts in run.rows.values() for rows in parts.values() for row in rows}
+    store, work = run.job.store, run.job.manifest.work
+    for parent in run.job.manifest.parents:
+        people.update(store.note(parent, SEEN).get("people", ()))
+    store.write_note(work, SEEN, {"people": sorted(people)})
 
 
 def _result(run: "Fit", status: str) -> Result:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -199,12 +199,12 @@ class Fit:
             raise DivergedError("every run that the number of epochs is taken from has diverged")
         return max(1, int(median(epochs) + 0.5))
 
-    def parent_passport(self) -> dict[str, Any] | None:
-        """Give the passport of the parent whose encoder was taken; None without one."""
-        work = (self.hashed.get("parents") or {}).get("encoder")
-        if work is None:
-            return None
-        return dict(json.loads(disk.read(self.job.store.path(work) / "passport.json")))
+    def parent_passports(self) -> Iterator[dict[str, Any]]:
+        """Go through the passports of all runs that formed this one, by their weights or their best epochs."""
+        for work in self.job.manifest.parents:
+            path = self.job.store.path(work) / "passport.json"
+            if path.is_file():
+                yield dict(json.loads(disk.read(path)))
 
     # Training
 

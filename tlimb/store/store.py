@@ -194,15 +194,23 @@ class Store:
 
     def record(self, work: str) -> dict[str, Any]:
         """Give the record of a work's attempts; empty when there is none or it is damaged."""
-        try:
-            return dict(json.loads(disk.read(self.base / "records" / work / "record.json")))
-        except (OSError, ValueError):
-            return {}
+        return self.note(work, "record.json")
 
     def write_record(self, work: str, record: Mapping[str, Any]) -> None:
         """Keep the record of a work's attempts."""
+        self.write_note(work, "record.json", record)
+
+    def note(self, work: str, name: str) -> dict[str, Any]:
+        """Give a note that lies beside a work's object; empty when there is none or it is damaged."""
+        try:
+            return dict(json.loads(disk.read(self.base / "records" / work / name)))
+        except (OSError, ValueError):
+            return {}
+
+    def write_note(self, work: str, name: str, note: Mapping[str, Any]) -> None:
+        """Keep a note beside a work's object: what may differ between two places that did equal work."""
         folder = disk.make(self.base / "records" / work)
-        disk.write_atomically(folder / "record.json", canonical(dict(record)).encode())
+        disk.write_atomically(folder / name, canonical(dict(note)).encode())
 
     # Keeping house
 
