@@ -1,4 +1,4 @@
-"""Write what is generated from the code: component catalogue and JSON Schemas; check that they are current.
+"""Write what is generated from the code: catalogue, JSON Schemas and reference; check that they are current.
 
 This is the only room that imports all components, so it needs the run half installed. `python -m tlimb.export`
 writes, `--check` only compares and names what is out of date.
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlimb import resources
+from tlimb.export import reference
 from tlimb.export.components import catalogue
 from tlimb.export.manifest import manifest
 from tlimb.language import schema
@@ -24,6 +25,11 @@ def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
     """
     folder = folder or resources.folder("schema") / "v1"
     content = {folder / name: text for name, text in files().items()}
+    # A wheel has no docs/; a checkout's reference is made from the same catalogue.
+    document = folder.parent.parent / "docs" / "language.md"
+    if document.is_file():
+        known = from_json(json.loads(content[folder / "catalogue.json"]))
+        content[document] = reference.put(document.read_text(encoding="utf-8"), reference.reference(known))
     stale = [path for path, text in content.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if write:
         for path in stale:
