@@ -84,27 +84,28 @@ def test_every_example_spec_validates_from_the_wheel(installed, name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def cohort_command(name):
+    """Give what a spec's first comment says to type before: `phantom FOLDER ...`."""
+    text = (ROOT / "specs" / name).read_text(encoding="utf-8")
+    return re.search(r"^# Before: +tlimb (phantom [^(\n]+)", text, re.MULTILINE)[1].strip()
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder for specs, with the cohorts that their first comments ask for, drawn by the full installation."""
-    place = tmp_path_factory.mktemp("studies")
-    asked = {
-        line[1].strip()
-        for name in names("*.yaml")
-        for line in re.finditer(
-            r"^# Before: +tlimb (phantom [^(\n]+)", (ROOT / "specs" / name).read_text(), re.MULTILINE
-        )
-    }
-    for command in sorted(asked):
-        drawn = run(Path(sys.executable).with_name("tlimb"), *command.split(), cwd=place)
+def folders(tmp_path_factory):
+    """Give a folder for each such command, with the cohort in it, drawn once by the full installation."""
+    made = {}
+    for command in sorted({cohort_command(name) for name in names("*.yaml")}):
+        made[command] = tmp_path_factory.mktemp("studies")
+        drawn = run(Path(sys.executable).with_name("tlimb"), *command.split(), cwd=made[command])
         assert drawn.returncode == 0, drawn.stdout + drawn.stderr
-    return place
+    return made
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", names("*.yaml"))
-def test_every_example_spec_is_planned_from_the_wheel(installed, folder, name):
+def test_every_example_spec_is_planned_from_the_wheel(installed, folders, name):
     # Planning needs neither torch nor numpy.
+    folder = folders[cohort_command(name)]
     spec = shutil.copy(packaged(installed, "specs") / name, folder)
     plan = folder / f"plan-{name}"
 
