@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from conftest import fit_manifest, toy
 
-from tlimb.runner.code import identity
+from tlimb.describe.code import identity
 from tlimb.runner.execute import execute
 
 
@@ -56,17 +56,23 @@ def test_another_revision_than_the_planned_one_is_refused(cohort):
     assert (outcome.code, "other-revision" in outcome.reason) == (64, True)
 
 
-def test_a_users_code_has_the_identity_that_the_plan_gives_it(cohort, tmp_path):
-    from tlimb.plan.code import Code
-
+def test_a_users_code_is_identified_without_importing_it(tmp_path):
     folder = lab(tmp_path, "single", '"""Text."""\n\nclass One:\n    """More."""\n\n    x = 1  # note\n')
     package = folder / "several" / "inner"
     package.mkdir(parents=True)
-    (package.parent / "__init__.py").write_text("")
+    (package.parent / "__init__.py").write_text("raise SystemExit('imported')")
     (package / "__init__.py").write_text("import x")
     (package / "broken.py").write_text("def (")
-    for path in ("single.One", "several.inner.Thing", "several.inner.broken.Thing", "nowhere.One"):
-        assert identity(path, (folder,)) == Code([folder]).identity(path)
+    single = identity("single.One", (folder,))
+    (folder / "single.py").write_text("class One:\n    x = 1\n")
+    assert single == identity("single.One", (folder,))
+    (folder / "single.py").write_text("class One:\n    x = 2\n")
+    assert single != identity("single.One", (folder,))
+    whole = identity("several.inner.Thing", (folder,))
+    assert whole == identity("several.inner.broken.Thing", (folder,))
+    (package / "broken.py").write_text("def (:")
+    assert whole != identity("several.inner.Thing", (folder,))
+    assert identity("nowhere.One", (folder,)) is None
 
 
 def test_code_that_changed_after_planning_is_refused_and_a_comment_is_no_change(cohort, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.view import private_folder, write_views
+from tlimb.describe.code import identity
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
 from tlimb.plan import checks, diff, write
-from tlimb.plan.code import Code
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
@@ -50,7 +51,7 @@ def make_plan(
     private_folder(place.private)
     hashes = HashCache(place.private)
     cohorts = Cohorts(study, place.roots, place.private, hashes, progress, with_names=with_names)
-    components = Components(loaded.catalogue, Code(place.code).identity)
+    components = Components(loaded.catalogue, cache(lambda path: identity(path, place.code)))
     try:
         problems = checks.data(study, loaded.catalogue, cohorts)
         if any(problem.severity is Severity.ERROR for problem in problems):

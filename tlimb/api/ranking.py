@@ -1,7 +1,9 @@
 """Plan and store to the table and its pictures."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request
@@ -12,7 +14,7 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 try:
     from tlimb.report import text
     from tlimb.report.rank import rank
-    from tlimb.report.request import RankRequest
+    from tlimb.report.request import MetricLike, RankRequest, load_builtin
     from tlimb.report.table import Table
 except ImportError as error:
     raise TlimbError(
@@ -33,7 +35,19 @@ FORMS: Mapping[str, Callable[[Table], str]] = {
 def rank_plan(plan: Plan, loaded: Loaded, place: Project) -> Table:
     """Give the table of what is done so far."""
     request = RankRequest.from_json(rank_request(plan, loaded))
-    return rank(plan.graph, Store(place.store), place.private, request)
+    return rank(plan.graph, Store(place.store), place.private, request, partial(_metric, place=place))
+
+
+def _metric(component: Mapping[str, Any], place: Project) -> MetricLike:
+    """Make a metric; a user's own needs `--allow`, and the run half for its contracts."""
+    if str(component["class"]).startswith("tlimb."):
+        return load_builtin(component)
+    from tlimb.components.contracts import Metric
+    from tlimb.runner.api import Places
+    from tlimb.runner.code import build
+
+    places = Places(place.store, place.private, place.roots, place.allow, place.code)
+    return build(component, Metric, places)  # type: ignore[type-abstract]
 
 
 def write_report(table: Table, plan: Plan, place: Project, output: Path) -> list[Path]:

@@ -4,8 +4,6 @@ A manifest says which code it needs; only the caller's `allow` grants it. Folder
 path, and a module in one of them that hides an installed one is refused.
 """
 
-import ast
-import hashlib
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from typing import Any, TypeVar
 
 from tlimb.components.contracts import Component
 from tlimb.components.discovery import find, instantiate
+from tlimb.describe.code import identity
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 
@@ -58,39 +57,6 @@ def _checked(value: Any, places: Places) -> Any:
     if not found.get("revision"):
         found["revision"] = getattr(find(path, Component, places.allow), "revision", 1)
     return found
-
-
-def identity(path: str, folders: tuple[Path, ...]) -> str | None:
-    """Give the hash of the code behind a class path, as the plan computes it: of what it means, not how it looks.
-
-    None when no code folder has it.
-    """
-    parts = path.split(".")[:-1]
-    for folder in folders:
-        for file in (folder.joinpath(*parts[:-1], f"{parts[-1]}.py"), folder.joinpath(*parts, "__init__.py")):
-            if file.is_file():
-                package = folder / parts[0]
-                files = sorted(package.rglob("*.py")) if package.is_dir() else [file]
-                names = [one.relative_to(package).as_posix() if package.is_dir() else one.name for one in files]
-                text = "".join(f"{name}\0{_meaning(one)}\0" for name, one in zip(names, files, strict=True))
-                return hashlib.sha256(text.encode()).hexdigest()
-    return None
-
-
-def _meaning(path: Path) -> str:
-    """Give the dump of a module's AST without docstrings, comments and positions."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return text
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-            if is_text and isinstance(first.value.value, str):  # type: ignore[union-attr]
-                node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
 
 
 def classes(value: Any) -> Iterator[str]:
