@@ -13,8 +13,15 @@ Values = np.ndarray[Any, Any]
 class MetricLike(Protocol):
     """What a ranking needs of a metric component."""
 
-    kind: str
-    direction: str
+    @property
+    def kind(self) -> str:
+        """Give what it applies to: `number` or `class`."""
+        ...
+
+    @property
+    def direction(self) -> str:
+        """Give what is better: `max` or `min`."""
+        ...
 
     def compute(self, targets: Values, predictions: Values) -> float:
         """Give the value of all predictions at once; NaN where it is undefined."""
