@@ -15,7 +15,7 @@ from pathlib import Path
 import nibabel as nib
 
 CANARY = "CANARY"
-"""Stands in every participant id and in the free text of every header; nothing that leaves the private folder has it."""
+"""Stands in every participant id and in the free text of headers; nothing outside the private folder may hold it."""
 
 TINY = {
     "tlimb": 1,

@@ -1,0 +1,82 @@
+"""A user's own classes: planned unread, run only when allowed, new work when they mean something else."""
+
+import lab
+import pytest
+from studies import TINY
+
+SPEC = {
+    **{key: TINY[key] for key in ("tlimb", "name", "roots")},
+    "code": ["./"],
+    "datasets": {"people": TINY["datasets"]["people"]},
+    "stages": {
+        "train": {
+            "dataset": "people",
+            "data": TINY["defaults"]["data"],
+            "architecture": {"my_lab.nets.Small": {"width": 4}},
+            "objective": {"regression": {"target": "age"}},
+            "optimizer": {"adamw": {"lr": 0.001}},
+            "trainer": {"epochs": 1, "batch_size": 16},
+        }
+    },
+    "tests": {"held_out": {"of": "train"}},
+    "report": {"metrics": ["mae"]},
+}
+
+
+@pytest.fixture
+def project(fresh):
+    fresh.write(SPEC)
+    fresh.lab = lab.install(fresh)
+    return fresh
+
+
+def test_p20_own_code_is_planned_unread_refused_unless_allowed_and_retrained_when_its_meaning_changes(project):
+    imported = project.lab / "imported.txt"
+    project.tlimb("validate")
+    first = project.plan()
+    (train,) = first.of("fit")
+    assert len(first.nodes[train]["hashed"]["architecture"]["code"]) == 64
+    assert not imported.exists()
+
+    refused = project.run(code=77)
+    assert "--allow my_lab" in refused.stdout + refused.stderr
+    assert not imported.exists()
+    assert train not in project.objects()
+
+    project.run("--allow", "my_lab")
+    assert imported.exists()
+    assert train in project.objects()
+    trained = project.objects()
+
+    nets = project.lab / "nets.py"
+    text = nets.read_text()
+    nets.write_text(text.replace("# the first layer", "# the very first one").replace("Two convolutions", "Two layers"))
+    assert project.plan().works == first.works
+    assert project.run("--allow", "my_lab").stdout.startswith("0 nodes computed")
+
+    nets.write_text(text.replace(".relu()", ".tanh()"))
+    second = project.plan("--diff")
+    assert second.kinds(second.works - first.works) == {"fit": 1, "predict": 1}
+    assert "/architecture/code" in second.said
+    assert "train (training): 1 new, 0 done" in second.said
+    project.run("--allow", "my_lab")
+    after = project.objects()
+    assert len(after) == len(trained) + 2
+    assert {work: after[work] for work in trained} == trained
+
+
+def test_p20_code_that_changes_after_planning_is_refused(project):
+    plan = project.plan()
+    nets = project.lab / "nets.py"
+    manifests = [str(path) for path in plan.folder.glob("manifests/*/*.json")]
+    nets.write_text(nets.read_text().replace("relu", "tanh"))
+    (plan.folder.parent / "code").symlink_to(project.folder)
+    done = project_run(project, manifests, code=77)
+    assert "not the code that was planned" in done.stdout
+    assert not plan.of("fit") & set(project.objects())
+
+
+def project_run(project, manifests, code):
+    from studies import tlimb
+
+    return tlimb(project.folder, "run", "-j", "2", "--allow", "my_lab", "--root", "cohort=data", *manifests, code=code)
