@@ -85,44 +85,22 @@ class Fit:
     def _assemble(self) -> None:
         hashed, places = self.hashed, self.job.places
         trainer, seed = hashed["trainer"], hashed["seed"]
-        data = build(hashed["data"], DataModule, places)
-        facts = {head["name"]: facts_of(head) for head in hashed["heads"]}
-        sources: dict[str, Source] = {}
-        validation: dict[str, ValidationPart] = {}
-        for role, parts in self.rows.items():
-            for part, rows in parts.items():
-                volumes = self._volumes(rows, data)
-                tensors = {name: target_tensors(rows, fact) for name, fact in facts.items()}
-                if part == "train":
-                    known = {name: pair[0] for name, pair in tensors.items()}
-                    valid = {name: pair[1] for name, pair in tensors.items()}
-                    sources[role] = Source(volumes, known, valid, len(rows))
-                elif rows:
-                    exact = {name: targets(rows, fact) for name, fact in facts.items()}
-                    validation[role] = ValidationPart(role, volumes, len(rows), tensors, exact)
-        first = next(iter(sources.values()))
+        self.data = build(hashed["data"], DataModule, places)
+        self.sources, validation = self._parts()
+        first = next(iter(self.sources.values()))
         self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
         network = build_network(hashed["architecture"], hashed["heads"], self.inputs, seed, places)
         self._inherit(network)
         freezer = Freezer(network.encoder, hashed.get("freeze") or {})
         freezer.apply(0)
         self.counts = count(network.encoder, network.heads)  # type: ignore[arg-type]
-        course = Course(
-            first.rows,
-            trainer["batch_size"],
-            trainer.get("accumulate", 1),
-            self._epochs(trainer.get("epochs")),
-            trainer.get("steps"),
-            2 if self.job.options.smoke else None,
-        )
+        course = self._course(first.rows)
         optimizer = build(hashed["optimizer"], Optimizer, places).build(
             [{"params": [*network.encoder.parameters(), *network.heads.parameters()]}]  # type: ignore[attr-defined]
         )
         scheduler = None
         if hashed.get("scheduler") is not None:
             scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
-        monitor, stopping = trainer.get("monitor") or {}, trainer.get("early_stopping") or {}
-        metric = monitor.get("metric", "loss")
         self.recipe = Recipe(
             network,
             build(hashed["scenario"], Scenario, places),
@@ -136,17 +114,51 @@ class Fit:
             trainer.get("precision", "fp32"),
             trainer.get("gradient_clip"),
             validation,
-            Monitored(
-                None if metric == "loss" else build(metric, Metric, places),
-                monitor.get("head"),
-                monitor.get("role"),
-                float(stopping.get("min_delta", 0.0)),
-            ),
+            self._monitored(),
             trainer.get("keep", "last") == "best",
-            stopping.get("patience_epochs"),
+            (trainer.get("early_stopping") or {}).get("patience_epochs"),
             self.loaded.tensors if self.loaded else {},
         )
-        self.sources, self.data = sources, data
+
+    def _parts(self) -> tuple[dict[str, Source], dict[str, ValidationPart]]:
+        """Open the volumes of every part, with the targets of every head."""
+        facts = {head["name"]: facts_of(head) for head in self.hashed["heads"]}
+        sources: dict[str, Source] = {}
+        validation: dict[str, ValidationPart] = {}
+        for role, parts in self.rows.items():
+            for part, rows in parts.items():
+                volumes = self._volumes(rows, self.data)
+                tensors = {name: target_tensors(rows, fact) for name, fact in facts.items()}
+                if part == "train":
+                    known = {name: pair[0] for name, pair in tensors.items()}
+                    valid = {name: pair[1] for name, pair in tensors.items()}
+                    sources[role] = Source(volumes, known, valid, len(rows))
+                elif rows:
+                    exact = {name: targets(rows, fact) for name, fact in facts.items()}
+                    validation[role] = ValidationPart(role, volumes, len(rows), tensors, exact)
+        return sources, validation
+
+    def _course(self, rows: int) -> Course:
+        trainer = self.hashed["trainer"]
+        return Course(
+            rows,
+            trainer["batch_size"],
+            trainer.get("accumulate", 1),
+            self._epochs(trainer.get("epochs")),
+            trainer.get("steps"),
+            2 if self.job.options.smoke else None,
+        )
+
+    def _monitored(self) -> Monitored:
+        trainer = self.hashed["trainer"]
+        monitor, stopping = trainer.get("monitor") or {}, trainer.get("early_stopping") or {}
+        metric = monitor.get("metric", "loss")
+        return Monitored(
+            None if metric == "loss" else build(metric, Metric, self.job.places),
+            monitor.get("head"),
+            monitor.get("role"),
+            float(stopping.get("min_delta", 0.0)),
+        )
 
     def _volumes(self, rows: tuple[Row, ...], data: DataModule) -> Any:
         job = self.job
