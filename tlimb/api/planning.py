@@ -25,7 +25,7 @@ from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
-from tlimb.problems import Problem, Severity, TlimbError
+from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk
 
 Progress = Callable[[int, int], None]
@@ -61,8 +61,10 @@ def make_plan(
         problems += checks.selection(study, expansion)
         guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)
-        if any(problem.severity is Severity.ERROR for problem in problems):
-            raise TlimbError([*cohorts.problems, *problems])
+        errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}
+        if errors:
+            code = ExitCode.POLICY if errors == {"leak-subjects"} else ExitCode.FINDINGS
+            raise TlimbError([*cohorts.problems, *problems], code)
     except TooLargeError as error:
         raise TlimbError(checks.too_large(study, error.stage, limit, expander)) from error
     except TlimbError as error:
