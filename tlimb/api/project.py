@@ -42,6 +42,7 @@ class Project:
         private: folder for what may name people and files.
         code: folders of the study's own components.
         allow: module prefixes that may be imported from them.
+        weights: files of the study's `pretrained` entries by their sha256.
     """
 
     spec: Path
@@ -51,6 +52,7 @@ class Project:
     private: Path
     code: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
+    weights: Mapping[str, Path] = field(factory=dict)
 
 
 def project(study: Study, spec: Path, asked: Asked) -> Project:
@@ -84,6 +86,11 @@ def project(study: Study, spec: Path, asked: Asked) -> Project:
         private=where("private", DEFAULTS["private"]),
         code=tuple((folder / path).resolve() for path in study.code),
         allow=asked.allow,
+        weights={
+            entry.digest.removeprefix("sha256:"): roots[entry.root or SPEC_ROOT] / entry.file
+            for entry in study.pretrained.values()
+            if (entry.root or SPEC_ROOT) in roots
+        },
     )
 
 

@@ -50,7 +50,7 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     from tlimb.runner.api import Options, Places
     from tlimb.runner.supervise import supervise
 
-    places = Places(place.store, place.private, place.roots, place.allow, place.code)
+    places = Places(place.store, place.private, place.roots, place.allow, place.code, place.weights)
     deadline = None if settings.deadline is None else time.time() + settings.deadline
     options = Options(deadline=deadline, smoke=settings.smoke)
     workers = settings.workers or len(os.sched_getaffinity(0))
