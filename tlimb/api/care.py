@@ -11,10 +11,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Project
 from tlimb.cohorts.hashing import HashCache
-from tlimb.plan.cohort import Cohorts
 from tlimb.plan.plan import Plan
 from tlimb.plan.write import cell
 from tlimb.problems import TlimbError
@@ -55,7 +55,7 @@ def _samples(loaded: Loaded, place: Project) -> Iterator[Check]:
     """Index each dataset, and read some of its images anew."""
     study = loaded.sound()
     hashes = HashCache(place.private)
-    cohorts = Cohorts(study, place.roots, place.private, hashes)
+    cohorts = open_cohorts(study, place, hashes)
     for name in study.datasets:
         try:
             rows = cohorts.cohort(name).rows
@@ -100,7 +100,7 @@ def verify_images(loaded: Loaded, place: Project, progress: Callable[[int, int],
     """
     study = loaded.sound()
     hashes = HashCache(place.private, full=full)
-    cohorts = Cohorts(study, place.roots, place.private, hashes, progress)
+    cohorts = open_cohorts(study, place, hashes, progress)
     said = [f"{name}: {len(cohorts.cohort(name).rows)} images" for name in study.datasets]
     hashes.save()
     return [*said, f"{hashes.hashed} files read, {hashes.hits} known by size and time"]
@@ -149,5 +149,5 @@ def predictions(plan: Plan, place: Project, *, with_ids: bool = False) -> str:
 
 
 def _ids(plan: Plan, place: Project) -> dict[tuple[str, str], str]:
-    cohorts = Cohorts(plan.study, place.roots, place.private, HashCache(place.private))
+    cohorts = open_cohorts(plan.study, place, HashCache(place.private))
     return {(row.root, row.image): row.participant for name in plan.study.datasets for row in cohorts.cohort(name).rows}

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
 from tlimb.cohorts.hashing import HashCache
@@ -19,7 +20,6 @@ from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
 from tlimb.plan import checks, diff, write
-from tlimb.plan.cohort import Cohorts
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
@@ -50,7 +50,7 @@ def make_plan(
     study = loaded.sound()
     private_folder(place.private)
     hashes = HashCache(place.private)
-    cohorts = Cohorts(study, place.roots, place.private, hashes, progress, with_names=with_names)
+    cohorts = open_cohorts(study, place, hashes, progress, with_names=with_names)
     components = Components(loaded.catalogue, cache(lambda path: identity(path, place.code)))
     try:
         problems = checks.data(study, loaded.catalogue, cohorts)

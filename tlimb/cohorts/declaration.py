@@ -70,6 +70,8 @@ class Declaration:
         cohort: name of the population, for the leak guard; None when it is not declared.
         private_root: the private folder, where identity maps and the group's key lie; None for none, and then
             no keyed identities are made.
+        code: hash of the code behind a reader of the user's own; None for built-in ones, or when it is not found.
+        remake: command that runs a reader of the user's own, for messages.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Declaration:
     identity: IdentityDecl | None = None
     cohort: str | None = None
     private_root: Path | None = None
+    code: str | None = None
+    remake: str = ""
 
     def at(self, option: str) -> str:
         """Give the JSON pointer of an option of the reader, or of the reader where it is not written."""

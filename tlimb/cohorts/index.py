@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tlimb.cohorts import columns, people
+from tlimb.cohorts import columns, own, people
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.hashing import HashCache, Outcome
 from tlimb.cohorts.headers import ImageFaultError
@@ -85,6 +85,8 @@ def missing_label(cohort: Cohort, label: str, pointer: str) -> Problem:
 
 def _reader(declaration: Declaration) -> Reader | Problem:
     pointer = f"{declaration.pointer}/files"
+    if own.is_own(declaration.reader):
+        return own.stored(declaration)
     try:
         cls = reader(declaration.reader)
     except LookupError:

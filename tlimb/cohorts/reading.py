@@ -96,7 +96,8 @@ def reader(name: str) -> type[Reader]:
         except ModuleNotFoundError:
             module = None
         for _, cls in inspect.getmembers(module, inspect.isclass):
-            if issubclass(cls, Reader) and cls is not Reader and cls.__module__ == f"tlimb.cohorts.{name}":
+            own = cls.__module__ == f"tlimb.cohorts.{name}" and not cls.__name__.startswith("_")
+            if own and issubclass(cls, Reader) and cls is not Reader:
                 return cls
     raise LookupError(f"no cohort reader is called {name!r}")
 

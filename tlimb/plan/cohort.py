@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
-from tlimb.cohorts import narrow, parts, view
+from tlimb.cohorts import narrow, own, parts, view
 from tlimb.cohorts.declaration import Declaration, IdentityDecl, JoinDecl, LabelDecl
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.index import index
@@ -36,6 +36,8 @@ class Cohorts:
         progress: Progress | None = None,
         *,
         with_names: bool = False,
+        code: Callable[[str], str | None] = lambda _: None,
+        remake: Callable[[Dataset], str] = lambda _: "tlimb index",
     ) -> None:
         """Prepare; nothing is read yet.
 
@@ -46,6 +48,8 @@ class Cohorts:
             hashes: what is known of files.
             progress: observer (done, all) of the reading of images.
             with_names: problems may name people and files.
+            code: gives the hash of the code behind a class path, for readers of the user's own.
+            remake: gives the command that indexes a dataset with such a reader.
         """
         self.study = study
         self.roots = roots
@@ -53,6 +57,8 @@ class Cohorts:
         self.hashes = hashes
         self.progress = progress
         self.with_names = with_names
+        self.code = code
+        self.remake = remake
         self.problems: list[Problem] = []
         self.views: dict[str, view.View] = {}
         self.rows_of: dict[str, tuple[Row, ...]] = {}
@@ -71,7 +77,7 @@ class Cohorts:
             TlimbError: it cannot be made; the problems say why.
         """
         if name not in self._cohorts:
-            declaration = self._declaration(self.study.datasets[name])
+            declaration = self.declaration(self.study.datasets[name])
             key = repr(declaration)
             if key not in self._by_declaration:
                 made, problems = index(declaration, self.hashes, self.progress, with_names=self.with_names)
@@ -87,10 +93,12 @@ class Cohorts:
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise TlimbError(problems)
 
-    def _declaration(self, dataset: Dataset) -> Declaration:
+    def declaration(self, dataset: Dataset) -> Declaration:
+        """Give a dataset as the cohort readers take it."""
         files = dataset.files or Component("none", {}, dataset.pointer)
         root = dataset.root or "spec"
         identity = dataset.identity
+        foreign = own.is_own(files.name)
         return Declaration(
             name=dataset.files_place,
             pointer=files.pointer.rpartition("/files")[0],
@@ -104,6 +112,8 @@ class Cohorts:
             identity=None if identity is None else IdentityDecl(identity.namespace, identity.column, identity.map),
             cohort=dataset.cohort,
             private_root=self.private,
+            code=self.code(files.name) if foreign else None,
+            remake=self.remake(dataset) if foreign else "",
         )
 
     def indexes(self) -> tuple[Cohort, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 def register(app: Any) -> None:
     """Add all commands to the application."""
-    from tlimb.cli.commands import care, data, plan, rank, run, store, validate
+    from tlimb.cli.commands import care, data, index, plan, rank, run, store, validate
 
-    for module in (validate, plan, run, rank, care, data, store):
+    for module in (validate, plan, run, rank, care, data, index, store):
         module.register(app)
