@@ -13,6 +13,7 @@ from tlimb.api.project import Asked, Project
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.store import disk
 
 Observe = Callable[[dict[str, Any]], None]
 
@@ -37,6 +38,7 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
 
     Raises:
         TlimbError: the packages that training needs are not installed.
+        OSError: there is no store and none can be made.
     """
     from importlib.util import find_spec
 
@@ -50,6 +52,8 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     from tlimb.runner.api import Options, Places
     from tlimb.runner.supervise import supervise
 
+    # Found here, a wrong place is one message; found by the runs, it would be one failure each.
+    disk.make(place.store)
     places = Places(place.store, place.private, place.roots, place.allow, place.code, place.weights)
     deadline = None if settings.deadline is None else time.time() + settings.deadline
     options = Options(deadline=deadline, smoke=settings.smoke)
