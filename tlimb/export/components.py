@@ -77,7 +77,7 @@ def readers() -> Iterator[tuple[str, str, type]]:
         module = importlib.import_module(f"tlimb.cohorts.{found.name}")
         for cls in vars(module).values():
             own = inspect.isclass(cls) and cls.__module__ == module.__name__
-            if own and issubclass(cls, Reader) and cls is not Reader:
+            if own and issubclass(cls, Reader) and cls is not Reader and not cls.__name__.startswith("_"):
                 yield "cohort", found.name, cls
 
 
