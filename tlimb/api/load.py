@@ -57,10 +57,8 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     problems = [*read.problems]
     study = None
     if not read.unreadable:
-        shape = checking.check(read, known)
-        problems += shape
-        # Rules speak about meaning; they run even when the shape has mistakes elsewhere, as far as it can be lowered.
+        problems = checking.check(read, known)
         study = lower.lower(read)
-        if not any(problem.severity is Severity.ERROR for problem in problems):
-            problems += rules.check(study, read, known)
+        # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
+        problems += rules.check(study, read, known, problems)
     return Loaded(read, study, known, tuple(read.resolve(problems)))

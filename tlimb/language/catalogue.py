@@ -65,9 +65,7 @@ class Option:
     def component(self) -> str | None:
         """Give the kind of component it holds, one or a list of them; None for a plain value."""
         items = self.schema.get("items")
-        found = self.schema.get("component") or (
-            items.get("component") if isinstance(items, Mapping) else None
-        )
+        found = self.schema.get("component") or (items.get("component") if isinstance(items, Mapping) else None)
         return None if found is None else str(found)
 
 
@@ -136,9 +134,7 @@ class Catalogue:
     def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "Catalogue":
         """Give a catalogue with more components, written as in the file: kind -> name -> listing."""
         read = _read(extra)
-        merged = {
-            kind: {**self.listings.get(kind, {}), **read.get(kind, {})} for kind in {**self.listings, **read}
-        }
+        merged = {kind: {**self.listings.get(kind, {}), **read.get(kind, {})} for kind in {**self.listings, **read}}
         return evolve(self, listings=merged)
 
 

@@ -1,10 +1,11 @@
 """Source to Study: defaults and `like` merged away, values typed, every origin kept.
 
-Lowering never fails: it runs after the schema check has found the shape right, and leaves names that refer to
-nothing as they are, for the rules to report.
+Lowering never fails on a document that could be read: what has the wrong shape is left out or left empty, which the
+check of shapes reports, and names that refer to nothing stay as they are, for the rules to report.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tlimb.language.source import Source, Tree
 
 Block = TypeVar("Block")
+_ABSENT: Mapping[Any, Any] = MappingProxyType({"map": {}, "list": (), "string": "", "name": ""})
+"""What stands for a required key that is missing, so that the rest of the study can still be checked."""
 
 
 def lower(source: "Source") -> model.Study:
@@ -113,6 +116,8 @@ def _block(cls: type[Block], layer: Layer, place: str) -> Block:
         if key in layer:
             found = layer[key]
             given[attribute.name] = _field(found, schema, f"{place}/{key}", attribute.metadata["varies"])
+        elif attribute.default is attrs.NOTHING:
+            given[attribute.name] = _ABSENT.get(schema.get("type"))  # reported by the check of shapes
     return cls(**given)
 
 
@@ -150,7 +155,7 @@ def _plain_block(tree: "Tree", schema: Mapping[str, Any], place: str) -> Any:
     if tree.kind == "scalar" and schema.get("integer"):
         return schema["of"](count=tree.value if isinstance(tree.value, int) else 1)
     if tree.kind != "mapping":
-        return schema["of"]()
+        return _block(schema["of"], {}, place)
     return _block(schema["of"], merging.layer_of(tree, place, ()), place)
 
 
@@ -159,8 +164,8 @@ def _map_item(found: "Written | Layer", of: Any) -> Any:
         return {key: _map_item(inner, of) for key, inner in found.items()}
     tree = found.tree
     if isinstance(of, type):
-        if tree.kind == "scalar":  # `sex: gender` is short for {column: gender}
-            return of(column=tree.value, pointer=tree.pointer)
+        if tree.kind == "scalar" and of is model.Label:  # `sex: gender` is short for {column: gender}
+            return model.Label(column=None if tree.value is None else str(tree.value), pointer=tree.pointer)
         block: Any = _block(of, merging.layer_of(tree, found.place, ()), found.place)
         return attrs.evolve(block, pointer=tree.pointer) if hasattr(block, "pointer") else block
     if of.get("varies") or of.get("param"):

@@ -100,8 +100,8 @@ def _node(tree: "Tree", word: str, place: str, *, component: bool) -> Value:
     if own is not None and isinstance(own.value, str):
         place = own.value
     if word in RANGES:
-        low, high = (item.value for item in body.items[:2])
-        return Range(place, word, _number(low), _number(high), tree.pointer)
+        low, high = (*(_number(item.value) for item in body.items[:2]), 0.0, 0.0)[:2]
+        return Range(place, word, low, high, tree.pointer)
     kind = Choice if word == "choice" else Compare
     return kind(place, _alternatives(body, place, component=component), tree.pointer)
 

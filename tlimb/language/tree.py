@@ -76,8 +76,7 @@ class Tree:
             pointer=pointer,
             alias=alias or self.alias,
             entries=tuple(
-                evolve(entry, value=entry.value.moved(f"{pointer}/{escape(entry.key)}", None))
-                for entry in self.entries
+                evolve(entry, value=entry.value.moved(f"{pointer}/{escape(entry.key)}", None)) for entry in self.entries
             ),
             items=tuple(item.moved(f"{pointer}/{i}", None) for i, item in enumerate(self.items)),
         )

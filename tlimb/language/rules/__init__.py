@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
-from tlimb.language.rules.common import Facts, Rule
+from tlimb.language.rules.facts import Facts, Rule
 from tlimb.language.rules.sifting import sift
 from tlimb.language.source import Source
 from tlimb.problems import Problem

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from tlimb.language.reading import node_word
-from tlimb.language.rules.common import Facts, rule
+from tlimb.language.rules.facts import Facts, rule
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Related
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from tlimb.language.rules.common import Facts, listed, rule
+from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Related
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tlimb.language.reading import node_word
-from tlimb.language.rules.common import Facts, listed, rule
+from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.problems import Problem, Related
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tlimb.language.reading import RANGES, label, node_word, value
-from tlimb.language.rules.common import Facts, listed, rule
+from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.tree import Tree
 from tlimb.language.values import Choice, Compare, Node, Range, walk
 from tlimb.problems import Problem, Related, Severity

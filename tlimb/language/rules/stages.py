@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tlimb.language.model import Stage
-from tlimb.language.rules.common import Facts, listed, rule
+from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.tree import Entry, Tree
 from tlimb.problems import Problem, Related, Severity
 

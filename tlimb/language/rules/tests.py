@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tlimb.language.model import Test
-from tlimb.language.rules.common import Facts, listed, rule
+from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.rules.stages import parts
 from tlimb.language.values import Choice, Compare, Range
 from tlimb.problems import Problem, Related, Severity
