@@ -10,7 +10,9 @@ import attrs
 import pytest
 from conftest_plan import SPECS, TESTS, expand_text
 
-from tlimb.language import model
+from tlimb.language import catalogue, model
+from tlimb.language.values import Component
+from tlimb.plan.pieces import Components
 
 BASE = """
 tlimb: 1
@@ -169,6 +171,21 @@ def test_a_new_preprocessing_option_enters_even_deep_inside_other_components():
     deep = [("preprocess: [canonical]", "preprocess: [canonical, {resample: {spacing_mm: 4}}]")]
     deeper = [("preprocess: [canonical]", "preprocess: [canonical, {resample: {spacing_mm: 2}}]")]
     assert not works(edited(*deep)) & works(edited(*deeper))
+
+
+def test_an_option_that_was_added_later_enters_only_when_it_is_used():
+    def component(options, later, written):
+        listing = {"class": "x.Y", "options": options, "facts": {"later": later}}
+        extra = catalogue.Catalogue({}).with_extra({"optimizer": {"y": listing}})
+        return Components(extra, lambda _: None).json("optimizer", Component("y", written, ""))
+
+    lr = {"lr": {"required": True}}
+    both = {**lr, "momentum": {"default": 0.0}}
+    before = component(lr, [], {"lr": 0.1})
+    assert component(both, ["momentum"], {"lr": 0.1}) == before
+    assert component(both, ["momentum"], {"lr": 0.1, "momentum": 0}) == before
+    assert component(both, ["momentum"], {"lr": 0.1, "momentum": 0.9})["options"] == {"lr": 0.1, "momentum": 0.9}
+    assert component(both, [], {"lr": 0.1}) != before
 
 
 # -- P8: the machine does not enter --

@@ -15,6 +15,9 @@ class Component:
     """Other tools' words for it -> what to write here, for messages."""
     example: ClassVar[Mapping[str, Any]] = {}
     """Options for a small instance, as YAML would hold them; for tests, and wherever an option has no default."""
+    later: ClassVar[tuple[str, ...]]
+    """Options that were added after a release: left out of work while they have their default, so that results that
+    were computed before stay valid. Absent for none."""
 
 
 class Metric(Component, ABC):

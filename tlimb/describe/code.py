@@ -54,4 +54,20 @@ def meaning(path: Path) -> str:
             constant = first.value if isinstance(first, ast.Expr) else None
             if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
                 node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return _dump(tree)
+
+
+def _dump(value: object) -> str:
+    """Write a syntax tree without positions and without what is empty.
+
+    Each Python writes `ast.dump` in its own way and adds fields that are empty in older code; the same source must
+    have one identity under all of them.
+    """
+    if isinstance(value, list):
+        return f"[{','.join(map(_dump, value))}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = [(name, getattr(value, name, None)) for name in value._fields]
+    # A constant None is said by its class; everywhere else None and [] mean that nothing is written.
+    written = ",".join(f"{name}={_dump(inner)}" for name, inner in fields if inner is not None and inner != [])
+    return f"{type(value).__name__}({written})"

@@ -51,6 +51,7 @@ FACTS = (
     "expects",
     "parents",
     "domain_roles",
+    "later",
 )
 """Class attributes that the compile half may need to know without importing the class."""
 

@@ -61,11 +61,17 @@ class Components:
             code = self.code(component.name)
             return found if code is None else {**found, "code": code}
         options = {}
+        later = entry.facts.get("later", ())
         for name, option in entry.options.items():
+            default = None if option.required else self._option(option.component, option.default)
+            found = default
             if name in component.options:
-                options[name] = self._option(option.component, component.options[name])
-            elif not option.required:
-                options[name] = self._option(option.component, option.default)
+                found = self._option(option.component, component.options[name])
+            elif option.required:
+                continue
+            # What was added after a release is no new work for those who do not use it.
+            if name not in later or option.required or found != default:
+                options[name] = found
         return {"class": entry.cls, "options": options, "revision": entry.revision}
 
     def _option(self, kind: str | None, value: Value) -> Json:
