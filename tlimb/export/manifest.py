@@ -2,11 +2,21 @@
 
 from typing import Any
 
+import attrs
+
+from tlimb.language import model
 from tlimb.language.schema import DRAFT, ID
 from tlimb.manifest import Kind
 
 _DIGEST = {"title": "digest", "type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAMES = {"type": ["string", "null"]}
+_KEYWORDS = {
+    "type": "type",
+    "enum": "enum",
+    "minimum": "minimum",
+    "exclusive_minimum": "exclusiveMinimum",
+}
+"""Constraints of the language's keys that hold for a resolved value too, and how JSON Schema writes them."""
 
 
 def _object(title: str, doc: str, properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -47,7 +57,7 @@ def _component(null: bool) -> dict[str, Any]:
 
 def _fit() -> dict[str, Any]:
     view = {"title": "view", "type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"}
-    views = {"type": "object", "additionalProperties": view}
+    parts = _object("parts", "Rows by part; null for a part that is not there.", {"train": view, "val": view})
     weights = {"sha256": _titled("sha256", "sha256 of the file.", _DIGEST), "layout": _ref("component_or_null")}
     return {
         "scenario": _ref("component"),
@@ -59,18 +69,85 @@ def _fit() -> dict[str, Any]:
         "sampler": _ref("component_or_null"),
         "optimizer": _ref("component_or_null"),
         "scheduler": _ref("component_or_null"),
-        "trainer": _titled("trainer", "Length, batches and arithmetic.", {"type": "object"}),
-        "freeze": _titled("freeze", "What keeps its parent's weights.", {"type": "object"}),
-        "adapt": _titled("adapt", "What may differ from the parent.", {"type": "object"}),
+        "trainer": _ref("trainer"),
+        "freeze": _block(model.Freeze, "freeze"),
+        "adapt": _block(model.Adapt, "adapt"),
         "weights": _map("weights", "Files of weights by role.", _object("weights", "One file.", weights)),
-        "views": _map("views", "Role -> part -> digest of the rows.", _titled("parts", "Rows by part.", views)),
-        "inputs": _titled("inputs", "Facts of the training images; null where they differ.", {"type": "object"}),
+        "views": _map("views", "Role -> part -> digest of the rows; never `test`.", parts),
+        "inputs": _inputs(),
         "seed": _titled("seed", "The run's only seed.", {"type": "integer", "minimum": 0}),
     }
 
 
+def _block(cls: type, title: str, **other: dict[str, Any]) -> dict[str, Any]:
+    """Give a closed object with the keys of a block of the language, each resolved; `other` replaces keys."""
+    found: dict[str, Any] = {}
+    for one in attrs.fields(cls):
+        if one.metadata.get("hidden"):
+            continue
+        given = one.metadata["schema"]
+        written = {_KEYWORDS[key]: value for key, value in given.items() if key in _KEYWORDS}
+        if given["type"] == "list":
+            written = {"type": "array", "items": {"title": one.name, **given["of"]}}
+        if one.default is None:
+            kinds = written["type"] if isinstance(written["type"], list) else [written["type"]]
+            written["type"] = [*kinds, "null"]
+            written |= {"enum": [*written["enum"], None]} if "enum" in written else {}
+        found[one.name] = _titled(one.name, one.metadata["doc"], written)
+    doc = " ".join((cls.__doc__ or "").split())
+    return _object(title, doc, {**found, **other})
+
+
+def _trainer() -> dict[str, Any]:
+    digests = _titled("role", "Role of the parents whose best epochs are read.", {"type": "string"})
+    median = _object("median", "Length of a refit, from its inner folds.", {"median_best_epoch_of": digests})
+    epochs = {"type": "integer", "minimum": 1}
+    stop = _block(model.EarlyStopping, "early_stopping")
+    either = {"type": ["object", "string"], "if": {"type": "object"}, "then": _ref("component")}
+    metric = _titled("metric", "The metric, or the word `loss`.", {**either, "else": {"enum": ["loss"]}})
+    monitor = _block(model.Monitor, "monitor", metric=metric)
+    changed = {
+        "epochs": {
+            "title": "epochs",
+            "description": "Passes over the training part.",
+            "type": ["integer", "object", "null"],
+            "if": {"type": "object"},
+            "then": median,
+            "else": {**epochs, "type": ["integer", "null"]},
+        },
+        "early_stopping": {**stop, "type": ["object", "null"]},
+        "monitor": {**monitor, "type": ["object", "null"]},
+    }
+    return _block(model.Trainer, "trainer", **changed)
+
+
+def _inputs() -> dict[str, Any]:
+    sizes = {
+        "shape": ("Voxels along each axis.", {"type": "integer", "minimum": 1}),
+        "spacing_mm": ("Distance of voxels along each axis, in mm.", {"type": "number", "exclusiveMinimum": 0}),
+    }
+    found = {
+        name: _titled(name, doc, {"type": ["array", "null"], "items": {"title": "axis", **item}})
+        for name, (doc, item) in sizes.items()
+    }
+    return _object("inputs", "Facts of the training images; null where they differ.", found)
+
+
+def _facts() -> dict[str, Any]:
+    number = {"type": ["number", "null"]}
+    classes = {"type": "array", "items": {"title": "class", "type": "string"}}
+    counts = {"type": "array", "items": {"title": "people", "type": "integer", "minimum": 0}}
+    found = {
+        "label": _titled("label", "Name of the label; null without one.", _NAMES),
+        "classes": _titled("classes", "Classes in the order of outputs; empty for numbers.", classes),
+        "counts": _titled("counts", "People of each class.", counts),
+        "mean": _titled("mean", "Mean of a number; null for classes.", number),
+        "sd": _titled("sd", "Standard deviation of a number; null for classes.", number),
+    }
+    return _object("facts", "What is known of the target, from the training part.", found)
+
+
 def _head() -> dict[str, Any]:
-    facts = _titled("facts", "What is known of the target, from the training part.", {"type": "object"})
     return _object(
         "head",
         "One task: what is predicted and how much it counts.",
@@ -80,20 +157,20 @@ def _head() -> dict[str, Any]:
             "head": _ref("component"),
             "weight": _titled("weight", "Factor of its loss.", {"type": "number"}),
             "role": _titled("role", "Role whose samples it reads; null for all with the label.", _NAMES),
-            "facts": facts,
+            "facts": _facts(),
         },
     )
 
 
 def _hashed() -> dict[str, Any]:
     """Give the part that is digested: one set of keys for each kind of node, no others."""
-    parents = _titled("parents", "Role -> work, or works.", {"type": "object"})
+    parents = _map("parents", "Role -> work, or works.", _ref("works"))
     keys: dict[str, dict[str, Any]] = {
         "prepare": {"data": _ref("component"), "view": _titled("view", "Digest of the rows.", _DIGEST)},
         "fit": {**_fit(), "parents": parents},
         "predict": {
             "parents": parents,
-            "views": _titled("views", "Rows to predict.", {"type": "object"}),
+            "views": _object("views", "Rows to predict.", {"rows": _titled("rows", "Their digest.", _DIGEST)}),
         },
         "select": {
             "parents": parents,
@@ -152,5 +229,13 @@ def manifest() -> dict[str, Any]:
         "component_or_null": _component(null=True),
         "hashed": _hashed(),
         "head": _head(),
+        "trainer": _trainer(),
+        "works": {
+            "title": "works",
+            "description": "A work, or a list of works, or such lists: one for each candidate.",
+            "type": ["string", "array"],
+            "pattern": "^[0-9a-f]{64}$",
+            "items": _ref("works"),
+        },
     }
     return {"$schema": DRAFT, "$id": ID.replace("spec", "manifest"), **found, "$defs": definitions}

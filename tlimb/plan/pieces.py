@@ -64,14 +64,14 @@ class Components:
         later = entry.facts.get("later", ())
         for name, option in entry.options.items():
             default = None if option.required else self._option(option.component, option.default)
-            found = default
+            written = default
             if name in component.options:
-                found = self._option(option.component, component.options[name])
+                written = self._option(option.component, component.options[name])
             elif option.required:
                 continue
             # What was added after a release is no new work for those who do not use it.
-            if name not in later or option.required or found != default:
-                options[name] = found
+            if name not in later or option.required or written != default:
+                options[name] = written
         return {"class": entry.cls, "options": options, "revision": entry.revision}
 
     def _option(self, kind: str | None, value: Value) -> Json:
