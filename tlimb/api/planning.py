@@ -53,12 +53,13 @@ def make_plan(
     cohorts = open_cohorts(study, place, hashes, progress, with_names=with_names)
     components = Components(loaded.catalogue, cache(lambda path: identity(path, place.code)))
     try:
-        problems = checks.data(study, loaded.catalogue, cohorts)
+        problems = [*checks.unbuilt(study), *checks.data(study, loaded.catalogue, cohorts)]
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise TlimbError([*cohorts.problems, *problems])
         expander = Expander(study, loaded.catalogue, cohorts, components)
         expansion = expander.expand(limit)
-        problems += checks.selection(study, expansion)
+        problems += [*checks.selection(study, expansion), *checks.classes(expansion, cohorts)]
+        problems += checks.populations(study, expansion)
         guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)
         errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}

@@ -1,9 +1,11 @@
 """Plan and store to the table and its pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request
@@ -35,7 +37,20 @@ FORMS: Mapping[str, Callable[[Table], str]] = {
 def rank_plan(plan: Plan, loaded: Loaded, place: Project) -> Table:
     """Give the table of what is done so far."""
     request = RankRequest.from_json(rank_request(plan, loaded))
-    return rank(plan.graph, Store(place.store), place.private, request, partial(_metric, place=place))
+    table = rank(plan.graph, Store(place.store), place.private, request, partial(_metric, place=place))
+    return evolve(table, notes=(*table.notes, *_cautions(plan)))
+
+
+def _cautions(plan: Plan) -> Iterator[str]:
+    """Say what makes the numbers better than they are; it stands under every table."""
+    for problem in plan.problems:
+        if problem.code.startswith("leak-"):
+            yield f"LEAK, allowed by hand: {problem.message}"
+    select = plan.study.select
+    if select is not None and select.oracle:
+        yield "ORACLE: configurations were chosen with target labels"
+    if select is not None and select.across_folds:
+        yield "ACROSS FOLDS: people who are tested took part in choosing configurations"
 
 
 def _metric(component: Mapping[str, Any], place: Project) -> MetricLike:

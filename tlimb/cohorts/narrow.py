@@ -173,7 +173,7 @@ def unique_images(
             several.setdefault(str(key[0]), []).extend(pile)
     if not several:
         return []
-    differ = _differing(several.values(), settled)
+    differ = _differing(several.values(), settled, cohort.private)
     people = len({row.participant for row in rows})
     what = f" {cohort.what}" if cohort.what != "image" else " image"
     names = tuple(several)[:5]
@@ -194,7 +194,7 @@ def unique_images(
     ]
 
 
-def _differing(piles: Iterable[Sequence[Row]], settled: Sequence[str]) -> dict[str, int]:
+def _differing(piles: Iterable[Sequence[Row]], settled: Sequence[str], private: frozenset[str]) -> dict[str, int]:
     """Count for how many participants each name differs: entities, or for tables the labels named like visits."""
     found: Counter[str] = Counter()
     for pile in piles:
@@ -202,7 +202,8 @@ def _differing(piles: Iterable[Sequence[Row]], settled: Sequence[str]) -> dict[s
         if not named:
             named = {"session", "session_id", "visit", "run"} & set(pile[0].labels)
             named = named or {name for name in pile[0].labels if name != "participant_id"}
-        for name in named - set(settled) - {"participant"}:
+        # Values of private labels are in no message.
+        for name in named - set(settled) - {"participant"} - private:
             if len({value_of(row, name) for row in pile}) > 1:
                 found[name] += 1
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:4])

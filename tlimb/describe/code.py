@@ -1,8 +1,9 @@
 """The identity of a user's own code: a hash of what it means, found by path arithmetic and never by importing.
 
-The syntax trees of the module and of every module of its package are hashed without docstrings; comments and layout
-are not in them. So a study is planned without running a line of user code, a component whose code changed is new
-work, and the runner can tell that it holds the code that was planned with.
+The syntax trees of the module, of every module of its package and of all that they import from the code folder are
+hashed without docstrings; comments and layout are not in them. So a study is planned without running a line of user
+code, a component whose code changed is new work, and the runner can tell that it holds the code that was planned
+with.
 """
 
 import ast
@@ -29,19 +30,50 @@ def module_file(module: str, folder: Path) -> Path | None:
 
 
 def _hash(top: str, folder: Path, file: Path) -> str:
-    package = folder / top
-    files = sorted(package.rglob("*.py")) if package.is_dir() else [file]
+    """Hash the package of a module and all that it imports from the code folder, at any distance."""
+    pending = _package(top, folder) or [file]
+    files: dict[str, Path] = {}
+    while pending:
+        path = pending.pop()
+        name = path.relative_to(folder).as_posix()
+        if name in files:
+            continue
+        files[name] = path
+        for module in sorted(_imported(path)):
+            found = module_file(module, folder)
+            if found is not None:
+                pending += _package(module.split(".")[0], folder) or [found]
     total = hashlib.sha256()
-    for path in files:
-        name = path.relative_to(package).as_posix() if package.is_dir() else path.name
-        total.update(f"{name}\0{meaning(path)}\0".encode())
+    for name in sorted(files):
+        total.update(f"{name}\0{meaning(files[name])}\0".encode())
     return total.hexdigest()
 
 
-def meaning(path: Path) -> str:
-    """Give the dump of a module's syntax tree without docstrings, comments and positions.
+def _package(top: str, folder: Path) -> list[Path]:
+    package = folder / top
+    return sorted(package.rglob("*.py")) if (package / "__init__.py").is_file() or package.is_dir() else []
 
-    A file that is no valid Python gives its text: the run will say what is wrong with it.
+
+def _imported(path: Path) -> set[str]:
+    """Give the absolute names that a module imports; relative ones stay in its package, which is hashed whole."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError):
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def meaning(path: Path) -> str:
+    """Give what a module's syntax tree holds, without docstrings, comments and positions.
+
+    Python's own dump differs from version to version; this one leaves out whatever is empty, so that a new kind of
+    optional field changes nothing. A file that is no valid Python gives its text: the run will say what is wrong.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
@@ -54,20 +86,13 @@ def meaning(path: Path) -> str:
             constant = first.value if isinstance(first, ast.Expr) else None
             if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
                 node.body = node.body[1:] or [ast.Pass()]
-    return _dump(tree)
+    return _text(tree)
 
 
-def _dump(value: object) -> str:
-    """Write a syntax tree without positions and without what is empty.
-
-    Each Python writes `ast.dump` in its own way and adds fields that are empty in older code; the same source must
-    have one identity under all of them.
-    """
+def _text(value: object) -> str:
+    if isinstance(value, ast.AST):
+        fields = [(name, inner) for name, inner in ast.iter_fields(value) if inner is not None and inner != []]
+        return f"{type(value).__name__}({','.join(f'{name}={_text(inner)}' for name, inner in fields)})"
     if isinstance(value, list):
-        return f"[{','.join(map(_dump, value))}]"
-    if not isinstance(value, ast.AST):
-        return repr(value)
-    fields = [(name, getattr(value, name, None)) for name in value._fields]
-    # A constant None is said by its class; everywhere else None and [] mean that nothing is written.
-    written = ",".join(f"{name}={_dump(inner)}" for name, inner in fields if inner is not None and inner != [])
-    return f"{type(value).__name__}({written})"
+        return f"[{','.join(_text(inner) for inner in value)}]"
+    return repr(value)

@@ -117,12 +117,31 @@ def _alternatives(body: "Tree", place: str, *, component: bool) -> tuple[Alterna
     else:
         written = [(None, item) for item in body.items]
     found: dict[str, Alternative] = {}
+    data: dict[str, object] = {}
     for name, item in written:
         text = name if name is not None else label(value(item, place, component=component))
-        if text not in found:  # equal alternatives are one
-            inner = value(item, f"{place}[{text}]", component=component)
-            found[text] = Alternative(text, inner, item.pointer)
+        said, count = text, 1
+        while said in found and (name is not None or not _same(data[said], item.data())):
+            count += 1
+            said = f"{text} #{count}"  # another alternative of the same words: what differs varies itself
+        if said not in found:  # equal alternatives are one
+            found[said] = Alternative(said, value(item, f"{place}[{said}]", component=component), item.pointer)
+            data[said] = item.data()
     return tuple(found.values())
+
+
+def _same(one: object, other: object) -> bool:
+    """Say whether two alternatives are equal: numbers by value, everything else as written."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return (type(one) is type(other) and one == other) or _numbers(one, other)
+
+
+def _numbers(one: object, other: object) -> bool:
+    both = isinstance(one, int | float) and isinstance(other, int | float)
+    return both and not isinstance(one, bool) and not isinstance(other, bool) and one == other
 
 
 def label(found: Value) -> str:
@@ -135,6 +154,8 @@ def label(found: Value) -> str:
         return number_text(found)
     if isinstance(found, Component):
         return _with_options(found.name, found.options)
+    if isinstance(found, Param):
+        return found.name if found.field is None else f"{found.name}.{found.field}"
     if isinstance(found, Record):
         name, inner = next(iter(found.fields.items()), ("", 0))
         if len(found.fields) == 1 and (inner is None or isinstance(inner, Record)):
@@ -149,7 +170,7 @@ def _with_options(name: str, options: Mapping[str, Value]) -> str:
     plain = [
         f"{key}={label(inner)}"
         for key, inner in options.items()
-        if inner is None or isinstance(inner, bool | int | float | str | tuple | Component)
+        if inner is None or isinstance(inner, bool | int | float | str | tuple | Component | Param)
     ]
     return " ".join([name, *plain])
 

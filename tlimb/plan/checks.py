@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from tlimb.cohorts import columns
+from tlimb.cohorts import columns, view
 from tlimb.cohorts.leaks import comparable
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
-from tlimb.language.values import Component, walk
+from tlimb.language.values import Component, Record, walk
 from tlimb.manifest import Json
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED
-from tlimb.problems import Problem, TlimbError
+from tlimb.plan.stages import UNLABELLED, Run
+from tlimb.problems import Problem, Severity, TlimbError
 
 SMALL_VALIDATION = 20
 """Validation parts with fewer people choose by chance; the plan warns."""
@@ -60,6 +60,72 @@ def _target(cohorts: Cohorts, name: str, target: str, kind: str, objective: Comp
         yield wrong
     if kind == "class" and len(facts.classes) < 2:
         yield Problem("target-type", f"`{target}` of `{name}` has one class only: nothing to learn", pointer)
+
+
+def unbuilt(study: Study) -> Iterator[Problem]:
+    """Refuse what the language can say and no run can do yet, where it is written."""
+    for dataset in study.datasets.values():
+        inner = None if dataset.split is None else dataset.split.options.get("inner")
+        if isinstance(inner, Record) and inner.fields.get("refit") is False:
+            yield Problem(
+                "not-built",
+                "averaging the inner models (`refit: false`) is not there yet",
+                dataset.origins.get("split", dataset.pointer),
+                help="write `refit: true`: the winner is trained again on the whole outer training part",
+            )
+
+
+def populations(study: Study, expansion: Expansion) -> Iterator[Problem]:
+    """Warn of weights that were trained on the population that is tested, or on one nobody has declared."""
+    said: set[tuple[str, str]] = set()
+    for one in (one for evaluations in expansion.tests.values() for one in evaluations):
+        for name in weights_of(one.run):
+            entry = study.pretrained[name]
+            for dataset in one.datasets:
+                population = study.datasets[dataset].cohort
+                if (name, dataset) in said:
+                    continue
+                said.add((name, dataset))
+                if population is not None and population in entry.cohorts:
+                    message = f"`{name}` was trained on cohort {population}, and `{dataset}` is of that cohort"
+                elif not entry.cohorts:
+                    message = (
+                        f"unknown for `{name}`: the leak guard cannot compare its people with those of `{dataset}`"
+                    )
+                else:
+                    continue
+                yield Problem("leak-weights", message, entry.pointer, severity=Severity.WARNING)
+
+
+def weights_of(run: Run) -> set[str]:
+    """Give the entries of `pretrained` that a run or an ancestor started from."""
+    return {*run.weights.values()}.union(*(weights_of(parent) for parent in run.parents.values()))
+
+
+def classes(expansion: Expansion, cohorts: Cohorts) -> list[Problem]:
+    """Check that no test has a class that its model never saw in training."""
+    problems: dict[tuple[str, str], Problem] = {}
+    seen: set[tuple[str, int]] = set()
+    for one in (one for evaluations in expansion.tests.values() for one in evaluations):
+        key = (one.view, id(one.run.hashed["heads"]))
+        if key in seen:
+            continue
+        seen.add(key)
+        for head in one.run.hashed["heads"]:
+            known, label = head["facts"]["classes"], head["facts"]["label"]
+            found = {view.text(v) for v in cohorts.values(one.view, label)} if known else set()
+            extra = sorted(found - set(known))
+            if extra and (one.test.name, label) not in problems:
+                hidden = any(label in cohort.private for cohort in cohorts.indexes())
+                said = f"{len(extra)} classes" if hidden else ", ".join(f"`{name}`" for name in extra)
+                problems[one.test.name, label] = Problem(
+                    "classes-differ",
+                    f"`{one.test.name}` tests {said} of `{label}`, which `{one.run.stage}` never saw in training",
+                    one.test.pointer,
+                    on_key=True,
+                    help="recode them with `labels: {..: {map: ..}}`, leave them out with `only`, or train on them too",
+                )
+    return list(problems.values())
 
 
 def selection(study: Study, expansion: Expansion) -> list[Problem]:

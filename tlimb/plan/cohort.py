@@ -12,7 +12,7 @@ from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.index import index
 from tlimb.cohorts.leaks import Kinship
 from tlimb.cohorts.parts import Division
-from tlimb.cohorts.rows import Cohort, Row
+from tlimb.cohorts.rows import Cell, Cohort, Row
 from tlimb.language.model import Dataset, Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json
@@ -66,6 +66,7 @@ class Cohorts:
         self._by_declaration: dict[str, Cohort] = {}
         self._divisions: dict[tuple[str, int], Division] = {}
         self._parts: dict[tuple[Use, str], tuple[Row, ...] | None] = {}
+        self._hidden: dict[str, tuple[str, ...]] = {}
         self._views: dict[tuple[Uses, str, tuple[str, ...]], str | None] = {}
 
     # -- indexes --
@@ -264,17 +265,35 @@ class Cohorts:
     def _shown(self, use: Use, part: str, labels: tuple[str, ...]) -> tuple[Row, ...] | None:
         """Give rows in which the classes of private labels are positions: no manifest holds their names."""
         rows = self.rows(use, part)
-        cohort = self.cohort(use.dataset)
         for label in labels:
-            if rows and label in cohort.private and cohort.labels[label].kind == "class":
-                rows = view.hide(rows, label, cohort.labels[label].classes)
+            classes = self._private_classes(label)
+            if rows and classes:
+                rows = view.hide(rows, label, classes)
         return rows
+
+    def _private_classes(self, label: str) -> tuple[str, ...]:
+        """Give the classes of a label that is private in some cohort, over all cohorts of the study.
+
+        One list for all: position 1 must mean one class wherever the label is pooled, transferred or tested.
+        """
+        if label not in self._hidden:
+            cohorts = [self.cohort(name) for name, one in self.study.datasets.items() if one.files is not None]
+            having = [one for one in cohorts if label in one.labels and one.labels[label].kind == "class"]
+            private = any(label in one.private for one in having)
+            names = {name for one in having for name in one.labels[label].classes}
+            self._hidden[label] = view.ordered(names) if private else ()
+        return self._hidden[label]
 
     def _keep(self, rows: tuple[Row, ...], labels: tuple[str, ...]) -> str:
         work, content = view.view(rows, labels)
         self.views[work] = content
         self.rows_of[work] = rows
         return work
+
+    def values(self, digest: str, label: str) -> list[Cell]:
+        """Give the values of a label in a view, missing ones left out."""
+        rows = self.views[digest]["rows"] if digest in self.views else []
+        return [value for row in rows if (value := row["labels"].get(label)) is not None]
 
     def facts(self, uses: Uses, label: str | None, kind: str) -> Json:
         """Give what a manifest says of a target, from the training part."""

@@ -76,7 +76,7 @@ class Fit:
         self.environment = fingerprint(self.device)
         self.rows = {
             role: {part: read_view(self.job.places, view) for part, view in parts.items() if view is not None}
-            for role, parts in self.hashed["views"].items()
+            for role, parts in sorted(self.hashed["views"].items(), key=_first_roles)
         }
         self._assemble()
 
@@ -174,10 +174,26 @@ class Fit:
             folder = self.job.parent(work)
             self.loaded = load_encoder(network.encoder, load_tensors(folder / "encoder.safetensors"), adapt)
             if adapt.get("heads") == "keep":
-                names = [head["name"] for head in self.hashed["heads"]]
-                self.kept_heads = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
+                self._keep_heads(network, folder)
         elif foreign is not None:
             self.loaded = load_encoder(network.encoder, self._foreign(foreign["sha256"]), adapt)
+
+    def _keep_heads(self, network: Any, folder: Path) -> None:
+        """Take the parent's heads; their outputs must mean the same here.
+
+        Raises:
+            TlimbError: a head is not the parent's in name, classes or scale (65).
+        """
+        theirs = {head["name"]: head["facts"] for head in json.loads(disk.read(folder / "passport.json"))["heads"]}
+        for head in self.hashed["heads"]:
+            name, facts = head["name"], head["facts"]
+            same = name in theirs and all(theirs[name].get(key) == facts.get(key) for key in ("classes", "mean", "sd"))
+            if not same:
+                message = f"the head {name} cannot be kept: the parent has none of equal name, classes and scale"
+                problem = Problem("heads-differ", message, help="write `adapt: {heads: new}`, or pool the datasets")
+                raise TlimbError(problem, ExitCode.DATA)
+        names = [head["name"] for head in self.hashed["heads"]]
+        self.kept_heads = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
 
     def _foreign(self, sha256: str) -> dict[str, Tensor]:
         path = self.job.places.weights.get(sha256, self.job.places.private / "weights" / sha256)
@@ -296,16 +312,35 @@ class Fit:
         self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self.saving_took
 
 
+def _first_roles(item: tuple[str, Any]) -> tuple[int, str]:
+    """Order roles by what they are for, never by how a spec or a file happens to order them.
+
+    The first role says how long an epoch is.
+    """
+    role = item[0]
+    known = ("data", "labelled", "source")
+    return (known.index(role) if role in known else len(known), role)
+
+
 def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
     """Refuse what the language can say and this runner cannot do yet.
 
     Raises:
         TlimbError: with exit code 69.
     """
-    for key in ("sampler", "weighting"):
-        if hashed.get(key) is not None:
-            problem = Problem("not-built", f"{key} is not supported by this runner yet")
+    trainer = hashed["trainer"]
+    weights = (hashed.get("weights") or {}).values()
+    roles = {*(hashed.get("parents") or {}), *(hashed.get("weights") or {})} - {"encoder", "epochs_from"}
+    unbuilt = {
+        "sampler": hashed.get("sampler") is not None,
+        "weighting": hashed.get("weighting") is not None,
+        "more than one device": trainer.get("devices", 1) != 1,
+        "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
+        f"a parent as {', '.join(sorted(roles))}": bool(roles),
+        "a layout of weights": any(found.get("layout") is not None for found in weights),
+        "adapt.position: interpolate": (hashed.get("adapt") or {}).get("position") == "interpolate",
+    }
+    for what, asked in unbuilt.items():
+        if asked:
+            problem = Problem("not-built", f"{what} is not supported by this runner yet")
             raise TlimbError(problem, ExitCode.BACKEND_MISSING)
-    if hashed["trainer"].get("devices", 1) != 1:
-        problem = Problem("not-built", "more than one device is not supported by this runner yet")
-        raise TlimbError(problem, ExitCode.BACKEND_MISSING)

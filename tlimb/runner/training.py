@@ -177,7 +177,8 @@ class Training(pl.LightningModule):
         progress = at.step / max(1, self.recipe.course.total_steps)
         terms, context = self.recipe.scenario.terms(self.recipe.network, batches, at.step, progress)
         for name, auxiliary in self.recipe.auxiliaries.items():
-            terms[name] = auxiliary.loss(context)
+            # A head may have an auxiliary's name; its loss must not be replaced.
+            terms[f"{name} (auxiliary)" if name in terms else name] = auxiliary.loss(context)
         total = torch.stack([term.float() for term in terms.values()]).sum()
         samples = len(next(iter(batches.values())).rows)
         self.ledger.samples += samples

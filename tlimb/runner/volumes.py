@@ -31,9 +31,8 @@ def recipe_digest(data: DataModule, component: Mapping[str, Any]) -> str:
     """Give the name of the cache folder: everything that decides the bits of a decoded volume."""
     return digest(
         {
-            "class": component["class"],
-            "code": component.get("code"),
-            "revision": component.get("revision", 1),
+            # The whole component: code and revisions of the steps inside its options decide bits too.
+            "component": component,
             "recipe": dict(data.recipe()),
             "environment": decoding(),
         }

@@ -136,8 +136,9 @@ class _ResNet(nn.Module):
         for index, (name, count) in enumerate(zip(STAGES, layers, strict=True)):
             width = filters * 2**index
             self.add_module(name, _stage(block, before, width, count, 1 if index == 0 else 2, shortcut))
+            # Each stage has its own, so that a frozen stage's dropout is frozen with it.
+            self.add_module(f"{name}_dropout", nn.Dropout3d(dropout))
             before = width * block.expansion
-        self.dropout = nn.Dropout3d(dropout)
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -145,7 +146,7 @@ class _ResNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         hidden = self.maxpool(self.act(self.bn1(self.conv1(inputs))))
         for name in STAGES:
-            hidden = self.dropout(self.get_submodule(name)(hidden))
+            hidden = self.get_submodule(f"{name}_dropout")(self.get_submodule(name)(hidden))
         return hidden.mean(dim=(2, 3, 4))
 
 
