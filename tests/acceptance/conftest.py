@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from studies import TINY, Project, mark_people, tlimb
+from images import mark_people
+from studies import TINY, Project, tlimb
 
 
 @pytest.fixture(scope="session")

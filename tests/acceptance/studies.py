@@ -6,13 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-
-import nibabel as nib
 
 CANARY = "CANARY"
 """Stands in every participant id and in the free text of headers; nothing outside the private folder may hold it."""
@@ -215,87 +212,3 @@ class Project:
 
 def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def mark_people(folder):
-    """Rename every participant of a phantom, and write into the headers what must never be copied from there."""
-    shutil.rmtree(folder / "derivatives", ignore_errors=True)
-    (folder / "phantom.json").unlink()
-    table = folder / "participants.tsv"
-    table.write_text(table.read_text().replace("sub-", f"sub-{CANARY}").replace("fam-", f"{CANARY}fam"))
-    for path in sorted(folder.glob("sub-*/anat/*.nii.gz")):
-        image = nib.load(path)
-        image = nib.Nifti1Image(image.dataobj.get_unscaled(), image.affine, image.header)
-        image.header["descrip"] = image.header["db_name"] = image.header["intent_name"] = CANARY.encode()
-        target = folder / path.relative_to(folder).as_posix().replace("sub-", f"sub-{CANARY}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(image, target)
-        path.unlink()
-    for path in sorted(folder.glob("sub-0*")):
-        shutil.rmtree(path)
-
-
-def other_voxel(path):
-    """Change one voxel of an image, leaving a whole file."""
-    image = nib.load(path)
-    data = image.dataobj.get_unscaled().copy()
-    data[tuple(n // 2 for n in data.shape)] += 1
-    nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
-
-
-def flip(path):
-    """Flip one bit in the middle of a file; size and modification time stay."""
-    before = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0x10
-    path.write_bytes(data)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert path.stat().st_size == before.st_size
-    assert path.stat().st_mtime_ns == before.st_mtime_ns
-
-
-def start(project, *words):
-    """Start a run in a session of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tlimb", "run", project.path.name, "-j", "2", *words],
-        cwd=project.folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(process, ready, limit=120):
-    """Wait until something is so while a process lives."""
-    end = time.monotonic() + limit
-    while not ready():
-        assert process.poll() is None, f"it ended too early: {process.communicate()[0]}"
-        assert time.monotonic() < end, "it never came so far"
-        time.sleep(0.01)
-
-
-def tree(pid):
-    """Give a process and all its descendants, also those in sessions of their own."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
-
-
-def kill_all(process):
-    """End a process and everything below it as `kill -9` does; give how many there were."""
-    found = tree(process.pid)
-    for pid in found:
-        os.kill(pid, signal.SIGSTOP)
-    for pid in found:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
-    return len(found)

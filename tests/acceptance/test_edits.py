@@ -14,17 +14,14 @@ def stage(*names):
     return lambda plan, old: set().union(*(plan.of("fit", name) for name in names))
 
 
-def rows(label):
-    """Give the trainings of one row of the comparison."""
-    return lambda plan, old: {w for w in plan.of("fit") if label in plan.nodes[w]["uses"][0]["row"].values()}
+def used(key, wanted):
+    """Give the trainings of which some use has a value among its row, configuration or replicate."""
 
+    def reads(use):
+        found = use.get(key)
+        return wanted in found.values() if isinstance(found, dict) else found == wanted
 
-def configuration(label):
-    return lambda plan, old: {w for w in plan.of("fit") if label in plan.nodes[w]["uses"][0]["configuration"].values()}
-
-
-def replicate(number):
-    return lambda plan, old: {w for w in plan.of("fit") if plan.nodes[w]["uses"][0]["replicate"] == number}
+    return lambda plan, old: {w for w in plan.of("fit") if any(reads(use) for use in plan.nodes[w]["uses"])}
 
 
 def of_kind(*kinds):
@@ -81,8 +78,8 @@ EDITS = {
     "/stages/pretrain/scheduler": ("cosine", stage("pretrain")),
     "/stages/pretrain/trainer/epochs": (3, stage("pretrain")),
     "/stages/pretrain/dataset": ("people", both(stage("pretrain"), other_people)),
-    "/stages/finetune/auxiliary/compare/elastic/l2_sp/alpha": (0.2, rows("elastic")),
-    "/stages/finetune/optimizer/adamw/lr/choice": ([0.001, 0.03], configuration("0.03")),
+    "/stages/finetune/auxiliary/compare/elastic/l2_sp/alpha": (0.2, used("row", "elastic")),
+    "/stages/finetune/optimizer/adamw/lr/choice": ([0.001, 0.03], used("configuration", "0.03")),
     "/stages/finetune/objective/classification/target": ("diagnosis", both(stage("finetune", "scratch"), other_people)),
     "/stages/finetune/objective/classification/label_smoothing": (0.1, stage("finetune", "scratch")),
     "/stages/finetune/dataset": ("population", both(stage("finetune", "scratch"), other_people)),
@@ -101,7 +98,7 @@ EDITS = {
     f"{HOLDOUT}test": (0.2, other_people),
     f"{HOLDOUT}stratify": (["diagnosis"], other_people),
     "/seed": (8, both(everywhere, other_people)),
-    "/replicates": (3, replicate(2)),
+    "/replicates": (3, used("replicate", 2)),
     "/tests/held_out/dataset": ("population", other_people),
     "/select/metric": ("auroc", of_kind("select")),
     "/report/metrics": (["accuracy"], nobody),
@@ -139,6 +136,7 @@ def test_p7_an_edit_makes_new_what_reads_it_and_its_descendants_and_diff_names_i
     plan.project = project
     new = plan.works - old.works
     assert new == plan.descendants(readers(plan, old))
+    assert bool(new) == (readers is not nobody)
     print(f"{pointer}: {len(new)} of {len(plan.works)} new: {plan.kinds(new)}")
     told = plan.said.split("in the spec:")[1].split("in the runs of")[0].split("\n\n")[0].strip().splitlines()
     was = at(TINY, pointer)

@@ -4,7 +4,8 @@ import os
 import signal
 import time
 
-from studies import TINY, Project, edited, kill_all, start, wait_for
+from processes import kill_all, start, wait_for
+from studies import TINY, Project, edited
 
 LONG = {
     **{key: TINY[key] for key in ("tlimb", "name", "roots", "defaults")},
@@ -49,7 +50,10 @@ def test_p1_ctrl_c_ends_130_with_a_resume_point_and_the_next_run_goes_on_to_the_
     whole.run()
     assert resumed == whole.objects()
     attempts = stopped.attempts(train)
-    print(f"attempts: {[(a['code'], a.get('resumed')) for a in attempts]}, resume points: {[s.name for s in states]}")
+    print(
+        f"attempts: {[(a['code'], a.get('resumed_at')) for a in attempts]}, resume points: {[s.name for s in states]}"
+    )
+    assert attempts[1]["resumed_at"] > 0
     assert [attempt["code"] for attempt in attempts] == [143, 0]  # children are asked to stop by SIGTERM
 
 

@@ -4,7 +4,8 @@ import gzip
 import shutil
 
 import pytest
-from studies import Project, other_voxel
+from images import other_voxel
+from studies import Project
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan

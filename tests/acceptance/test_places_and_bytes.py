@@ -3,7 +3,8 @@
 import os
 import shutil
 
-from studies import flip, other_voxel, tlimb
+from images import flip, other_voxel
+from studies import tlimb
 
 
 def part_of(project, plan, stage, part):
