@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tlimb.language import catalogue, checking, lower, rules, source
-from tlimb.language.rules.facts import did_you_mean, listed
 from tlimb.language.rules.cycles import cycles
+from tlimb.language.rules.facts import did_you_mean, listed
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Severity
 

@@ -58,7 +58,11 @@ def make_plan(
             raise TlimbError([*cohorts.problems, *problems])
         expander = Expander(study, loaded.catalogue, cohorts, components)
         expansion = expander.expand(limit)
-        problems += [*checks.selection(study, expansion), *checks.classes(expansion, cohorts)]
+        problems += [
+            *checks.trainable(expansion),
+            *checks.selection(study, expansion),
+            *checks.classes(expansion, cohorts),
+        ]
         problems += checks.populations(study, expansion)
         guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)

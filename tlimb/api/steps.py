@@ -1,5 +1,6 @@
 """The steps of a study as functions, for notebooks; the command line does the same with more to see."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,8 @@ def results(loaded: Loaded, asked: Asked | None = None) -> Any:
 
     place = project(loaded.sound(), loaded.source.path, asked or Asked())
     return rank_plan(make_plan(loaded, place), loaded, place)
+
+
+# Importing the room `tlimb.plan` puts the module where the function belongs; inside tlimb rooms are imported by
+# their full names, so the name on the package is free for the function.
+vars(sys.modules["tlimb"])["plan"] = plan

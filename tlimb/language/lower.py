@@ -84,7 +84,9 @@ def _datasets(root: "Tree") -> dict[str, model.Dataset]:
     for name, tree in trees.items():
         layer, chain = merging.inherited(name, trees, "datasets", ("labels", "subset", "only", "identity"))
         dataset = _block(model.Dataset, layer, f"datasets/{name}")
-        files = _owner(chain, trees, "files")
+        # Another root holds other files, though the words that find them are inherited.
+        owners = [owner for key in ("files", "root") if (owner := _owner(chain, trees, key))]
+        files = min(owners, key=chain.index, default="")
         split = _owner(chain, trees, "split")
         # A dataset with files of its own draws its own split, although the definition is inherited.
         split_place = files if files and split and chain.index(files) < chain.index(split) else split
