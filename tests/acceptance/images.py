@@ -33,11 +33,11 @@ def other_voxel(path):
     nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
 
 
-def flip(path):
-    """Flip one bit in the middle of a file; size and modification time stay."""
+def flip(path, at=None):
+    """Flip one bit of a file, by default in its middle; size and modification time stay."""
     before = path.stat()
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0x10
+    data[len(data) // 2 if at is None else at] ^= 0x10
     path.write_bytes(data)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size

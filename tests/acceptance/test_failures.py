@@ -2,7 +2,7 @@
 
 import json
 
-import lab
+import own_package
 import pytest
 from studies import CANARY, TINY, tlimb
 
@@ -35,7 +35,7 @@ SPEC = {
 def failed(finished_once, tmp_path_factory):
     """A study of four rows of which three fail, run once."""
     project = finished_once.copy(tmp_path_factory.mktemp("failed") / "project", store=False)
-    lab.install(project)
+    own_package.install(project)
     project.write(SPEC)
     project.planned = project.plan()
     project.done = project.run("--allow", "my_lab", code=1)

@@ -1,6 +1,6 @@
 """A user's own classes: planned unread, run only when allowed, new work when they mean something else."""
 
-import lab
+import own_package
 import pytest
 from studies import TINY
 
@@ -26,7 +26,7 @@ SPEC = {
 @pytest.fixture
 def project(fresh):
     fresh.write(SPEC)
-    fresh.lab = lab.install(fresh)
+    fresh.lab = own_package.install(fresh)
     return fresh
 
 
