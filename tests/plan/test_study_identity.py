@@ -140,6 +140,24 @@ def test_every_key_of_a_stage_is_tried():
     assert ADAPT.keys() == keys(model.Adapt)
 
 
+def test_a_quoted_none_is_none_since_all_of_json_is_quoted():
+    words = "    scheduler: none\n    freeze: {up_to: none}\n    from: none\n    trainer: {gradient_clip: none, "
+    plain = BASE.replace("    trainer: {", words, 1).replace("{target: sex}", "{target: sex, class_weights: none}")
+    quoted = plain.replace(" none", ' "none"')
+    assert quoted != plain
+    assert works(quoted) == works(plain) == works(BASE)
+    held = plain.replace("rate: 1e-3", 'rate: 1e-3, clip: "none"').replace("clip: none", "clip: {param: clip}")
+    assert works(held) == works(BASE)
+
+
+def test_draws_of_a_random_search_do_not_depend_on_the_order_of_keys():
+    one = "{choice: [{resnet3d: {depth: 10, filters: 4}}, {resnet3d: {depth: 18, filters: 8}}]}"
+    other = "{choice: [{resnet3d: {filters: 4, depth: 10}}, {resnet3d: {filters: 8, depth: 18}}]}"
+    study = BASE + "search: {random: {count: 6}}\nselect: {metric: auroc}\n"
+    found = [works(study.replace("{resnet3d: {depth: 10}}", text).replace("1e-3", "1e-4")) for text in (one, other)]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("key", STAGE)
 def test_every_key_of_a_stage_enters(key):
     assert works(edited(*STAGE[key])) != works(BASE)

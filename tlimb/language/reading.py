@@ -169,7 +169,7 @@ def label(found: Value) -> str:
 def _with_options(name: str, options: Mapping[str, Value]) -> str:
     plain = [
         f"{key}={label(inner)}"
-        for key, inner in options.items()
+        for key, inner in sorted(options.items())  # labels key draws: the order of writing must not count
         if inner is None or isinstance(inner, bool | int | float | str | tuple | Component | Param)
     ]
     return " ".join([name, *plain])

@@ -28,6 +28,7 @@ class Piece:
 
 
 NOTHING = Piece(None)
+NONE_WORD = "none"
 EMPTY = Piece({})
 
 
@@ -66,7 +67,7 @@ class Components:
             default = None if option.required else self._option(option.component, option.default)
             written = default
             if name in component.options:
-                written = self._option(option.component, component.options[name])
+                written = self._option(option.component, _said(component.options[name], option.schema))
             elif option.required:
                 continue
             # What was added after a release is no new work for those who do not use it.
@@ -84,12 +85,17 @@ class Components:
         return None if inner is None else self.json(kind, inner)
 
 
+def _said(value: Value, schema: Mapping[str, Any]) -> Value:
+    """Give a value in which a quoted `none` is none, where that word has a meaning: all of JSON is quoted."""
+    return None if schema.get("none") and value == NONE_WORD else value
+
+
 def as_component(value: Value) -> Component | None:
     """Read a resolved value as a component: inside `params` and options only the use tells what a value is."""
     if isinstance(value, Component):
         return value
     if isinstance(value, str):
-        return Component(value, {}, "")
+        return None if value == NONE_WORD else Component(value, {}, "")
     if isinstance(value, Record) and len(value.fields) == 1:
         ((name, inner),) = value.fields.items()
         return Component(name, dict(inner.fields) if isinstance(inner, Record) else {}, value.pointer)
@@ -114,7 +120,7 @@ def plain(value: Value) -> Json:
 def block(found: Any, resolve: Callable[[Value], Value], skip: tuple[str, ...] = ()) -> dict[str, Json]:
     """Give a block of the study as JSON, each field resolved."""
     return {
-        attribute.name: plain(resolve(getattr(found, attribute.name)))
+        attribute.name: plain(_said(resolve(getattr(found, attribute.name)), attribute.metadata["schema"]))
         for attribute in attrs.fields(type(found))
         if not attribute.metadata.get("hidden") and attribute.name not in skip
     }
