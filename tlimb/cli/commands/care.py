@@ -27,12 +27,8 @@ def doctor(
     from tlimb.api import care
     from tlimb.api.load import load
     from tlimb.api.project import project
-    from tlimb.cli import show
 
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
     checks = list(care.doctor(loaded, place))
     for check in checks:
@@ -52,13 +48,10 @@ def verify(
     from tlimb.api import care
     from tlimb.api.load import load
     from tlimb.api.project import project
-    from tlimb.cli import progress, show
+    from tlimb.cli import progress
     from tlimb.store import Store, upkeep
 
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
     with progress.hashing() as observer:
         for line in care.verify_images(loaded, place, observer, full=full):

@@ -22,12 +22,8 @@ def index(
     from tlimb.api.indexing import index_own
     from tlimb.api.load import load
     from tlimb.api.project import project
-    from tlimb.cli import show
 
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     lines = index_own(loaded, project(loaded.sound(), spec, options.asked(root, None, private, profile, allow)))
     for line in lines or ["no dataset is read by a reader of your own: nothing to index"]:
         print(line)

@@ -42,9 +42,6 @@ def plan(
     if form not in ("text", "mermaid", "dot", "json"):
         raise typer.BadParameter(f"{form!r} is no format; text, mermaid, dot or json")
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
     with progress.hashing() as observer:
         made = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)

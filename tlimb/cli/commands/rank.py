@@ -32,14 +32,11 @@ def rank(
     from tlimb.api.planning import make_plan
     from tlimb.api.project import project
     from tlimb.api.ranking import FORMS, rank_plan, write_report
-    from tlimb.cli import progress, show
+    from tlimb.cli import progress
 
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r} is no format; {', '.join(FORMS)}")
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, allow_leak=True, progress=observer)

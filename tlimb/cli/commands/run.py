@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from tlimb.cli import options
-from tlimb.problems import ExitCode
 
 
 def register(app: Any) -> None:
@@ -53,9 +52,6 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
     from tlimb.cli import live, progress, show
 
     loaded = load(spec)
-    if loaded.broken:
-        show.problems(loaded.problems, loaded.source)
-        return int(ExitCode.FINDINGS)
     if settings.smoke:
         loaded = smoke_study(loaded)
     place = project(loaded.sound(), spec, asked)
