@@ -173,3 +173,20 @@ def test_a_view_that_was_changed_is_refused(finished, load_metric):
 
     with pytest.raises(TlimbError, match="plan again"):
         ranked(finished, load_metric)
+
+
+def test_relatives_are_one_group_and_too_few_groups_give_no_interval_but_a_note(study, load_metric):
+    rows = [{**one, "family": f"f{one['row'] // 8}"} for one in view.read_view(study.private, study.view)["rows"]]
+    before = study.view
+    study.view = study.keep_view(rows)
+    study.searched("finetune", {PLACE: "free"}, (36, 34))
+    study.searched("scratch", {}, (28, 24))
+
+    table = ranked(study, load_metric, resamples=50)
+
+    assert study.view == before  # who is related is in no digest
+    found = row(table, "finetune free")
+    assert (found.people, found.families) == (40, 5)
+    assert found.cells["accuracy"].difference.low is None
+    assert any("40 test people are only 5 independent groups" in note for note in table.notes)
+    assert "(40 people of 5 families, 40 images)" in text.text(table)

@@ -14,7 +14,7 @@ from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
 from tlimb.cohorts.hashing import HashCache
-from tlimb.cohorts.view import private_folder, write_views
+from tlimb.cohorts.view import private_folder, with_groups, write_views
 from tlimb.describe.code import identity
 from tlimb.language.model import Study
 from tlimb.language.values import Component
@@ -76,7 +76,10 @@ def make_plan(
         raise TlimbError(loaded.source.resolve(error.problems), error.exit_code) from error
     finally:
         hashes.save()
-    write_views(place.private, cohorts.views)
+    grouped = {
+        key: with_groups(found, guard.kinship.tokens(cohorts.rows_of[key])) for key, found in cohorts.views.items()
+    }
+    write_views(place.private, grouped)
     return Plan(
         study,
         expansion,

@@ -80,6 +80,15 @@ class Kinship:
         """Give a token that is equal for all rows that belong together."""
         return self._union.find(("person", self.person(row)))
 
+    def tokens(self, rows: Iterable[Row]) -> list[str]:
+        """Give one text for each row, equal for those that belong together: the smallest identity among these rows."""
+        listed = list(rows)
+        smallest: dict[object, str] = {}
+        for row in listed:
+            family, person = self.family(row), self.person(row)
+            smallest[family] = min(person, smallest.get(family, person))
+        return [smallest[self.family(row)] for row in listed]
+
     def overlap(self, seen: Iterable[Row], tested: Iterable[Row]) -> Overlap:
         """Compare what a model has seen with what it is tested on.
 

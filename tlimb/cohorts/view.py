@@ -52,6 +52,17 @@ def view(rows: Sequence[Row], labels: Iterable[str]) -> tuple[str, View]:
     }
 
 
+def with_groups(found: View, tokens: Sequence[str]) -> View:
+    """Give a view whose rows also say whom they must be resampled with; its digest stays what it is.
+
+    Args:
+        found: the view.
+        tokens: one for each row, equal for rows of people who belong together, such as a family.
+    """
+    rows = [{**row, "family": token} for row, token in zip(found["rows"], tokens, strict=True)]
+    return {**found, "rows": rows}
+
+
 def digest_of(found: View) -> str:
     """Compute the digest anew from a view's own rows."""
     rows = found["rows"]

@@ -18,7 +18,7 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.report.arms import Arm, Slot, arms
 from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
-from tlimb.report.statistics import Summary, interval, summarise
+from tlimb.report.statistics import LEAST_GROUPS, Summary, interval, summarise
 from tlimb.report.table import Cell, Missing, Row, Table, short
 from tlimb.store import Store
 
@@ -27,8 +27,10 @@ SPREAD = (
 )
 REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
 PERCENTILE = (
-    "[..] is the 95 % interval of the difference over test participants, {} bootstrap samples, trainings held fixed"
+    "[..] is the 95 % interval of the difference over test people, {} bootstrap samples of whole families, trainings "
+    "held fixed"
 )
+FEW = "{}: no interval, because its {} test people are only {} independent groups"
 UNPAIRED = "{}: no single row of `against` to compare with"
 
 
@@ -162,6 +164,7 @@ def _row(one: _Scored, against: _Scored | None, columns: list[_Column], request:
         cells={column.name: _cell(one, against, column, request) for column in columns},
         against=None if against is None else _name(against.arm),
         people=len({person for scored, _ in everyone for person in scored.people}),
+        families=len({family for scored, _ in everyone for family in scored.families}),
         images=len(
             {
                 (results.graph.nodes[slot.works[0]].hashed["views"]["rows"], place)
@@ -260,6 +263,10 @@ def _notes(rows: list[Row], request: RankRequest) -> Iterable[str]:
         yield REPEATED
     if any(_has_interval(cell.difference) for cell in summaries):
         yield PERCENTILE.format(request.resamples)
+    if request.resamples:
+        for row in rows:
+            if row.against is not None and 0 < row.families < LEAST_GROUPS:
+                yield FEW.format(row.name, row.people, row.families)
     if request.against is not None:
         for row in rows:
             if row.against is None and row.done and row.stage != request.against and not _is_reference(row, request):

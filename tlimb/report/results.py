@@ -55,12 +55,14 @@ class Scored:
         targets: (n,) float64 numbers or int64 class positions; rows without the label are left out.
         predictions: (n,) float64, or (n, classes) float64.
         people: (n,) keyed identity of each row's participant.
+        families: (n,) equal for rows of people who belong together; the participant where nothing else is known.
     """
 
     task: Task
     targets: Values
     predictions: Values
     people: tuple[str, ...]
+    families: tuple[str, ...]
 
 
 @frozen
@@ -199,7 +201,7 @@ def _failure(work: str, record: Mapping[str, Any]) -> Absent:
 def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping[str, Any]]) -> Scored:
     if len(positions) and int(positions.max()) >= len(rows):
         raise ValueError("predictions name rows that the view does not have")
-    kept, targets, people = [], [], []
+    kept, targets, people, families = [], [], [], []
     order = {name: position for position, name in enumerate(task.classes)}
     for index, position in enumerate(positions):
         row = rows[int(position)]
@@ -215,5 +217,6 @@ def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping
             targets.append(float(value))
         kept.append(index)
         people.append(str(row.get("person", position)))
+        families.append(str(row.get("family", people[-1])))
     kind = np.int64 if task.classes else np.float64
-    return Scored(task, np.asarray(targets, kind), predictions[kept].astype(np.float64), tuple(people))
+    return Scored(task, np.asarray(targets, kind), predictions[kept].astype(np.float64), tuple(people), tuple(families))

@@ -13,6 +13,9 @@ from tlimb.report.results import Scored
 LEAST_FINITE = 0.9
 """Share of bootstrap samples in which the metric must be defined for an interval to be given."""
 
+LEAST_GROUPS = 10
+"""With fewer independent groups of test people, a percentile interval covers far less than it says."""
+
 AT_ONCE = 250
 """Resamples that are held in memory together."""
 
@@ -47,10 +50,12 @@ def summarise(values: Sequence[float]) -> Summary | None:
 def interval(
     name: str, metric: MetricLike, pairs: Sequence[tuple[Scored, Scored]], resamples: int, seed: int
 ) -> tuple[float, float] | None:
-    """Give the 95 % percentile bootstrap interval of the mean paired difference, over participants.
+    """Give the 95 % percentile bootstrap interval of the mean paired difference, over test people.
 
-    A sample draws participants with replacement, with all their images and the same draw for both sides and for
-    all pairs; the trainings stay as they are, so this is the uncertainty of the test people only.
+    A sample draws groups with replacement: families, with all their people and images, where relatives are known,
+    else single people. Relatives resemble each other, so drawing them one by one would count the same news several
+    times and give too narrow an interval. The draw is the same for both sides and for all pairs; the trainings stay
+    as they are, so this is the uncertainty of the test people only.
 
     Args:
         name: the metric's name if it is one of tlimb's own, else anything.
@@ -60,20 +65,25 @@ def interval(
         seed: equal seeds give equal intervals.
 
     Returns:
-        None when the rows differ within a pair or the metric is undefined in too many samples.
+        None when the rows differ within a pair, when there are fewer than `LEAST_GROUPS` groups, or when the metric
+        is undefined in too many samples.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval); Davison and
+        Hinkley, Bootstrap Methods and their Application, 1997, section 3.8 (groups are drawn whole).
     """
     if resamples < 1 or not pairs or not all(_comparable(*pair) for pair in pairs):
         return None
-    people = sorted({person for one, _ in pairs for person in one.people})
-    places = {person: place for place, person in enumerate(people)}
-    owners = [np.array([places[person] for person in one.people], dtype=np.int64) for one, _ in pairs]
+    # In order of appearance: identities are keyed, so their own order differs from group to group.
+    groups = list(dict.fromkeys(family for one, _ in pairs for family in one.families))
+    if len(groups) < LEAST_GROUPS:
+        return None
+    places = {group: place for place, group in enumerate(groups)}
+    owners = [np.array([places[family] for family in one.families], dtype=np.int64) for one, _ in pairs]
     generator = np.random.default_rng(seed)
     means = []
     for begin in range(0, resamples, AT_ONCE):
         size = min(AT_ONCE, resamples - begin)
-        drawn = generator.multinomial(len(people), np.full(len(people), 1 / len(people)), size=size)
+        drawn = generator.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=size)
         parts = [
             _values(name, metric, one, drawn[:, owner]) - _values(name, metric, other, drawn[:, owner])
             for (one, other), owner in zip(pairs, owners, strict=True)

@@ -40,6 +40,7 @@ class Row:
         cells: column -> metric.
         against: stage of the row that differences are taken against; None without one.
         people: distinct participants tested.
+        families: groups of related people among them; as many as people where nobody is related.
         images: distinct images tested.
         states: why runs are absent, state -> number.
     """
@@ -57,6 +58,7 @@ class Row:
     cells: Mapping[str, Cell]
     against: str | None
     people: int
+    families: int
     images: int
     states: tuple[tuple[str, int], ...]
 

@@ -26,7 +26,9 @@ def text(table: Table) -> str:
         head, cells = _grid(table, rows)
         people = max((row.people for row in rows), default=0)
         images = max((row.images for row in rows), default=0)
-        lines += [f"{clean(table.study)}: test {clean(test)} ({people} people, {images} images)", ""]
+        families = max((row.families for row in rows), default=0)
+        held = f"{people} people" + (f" of {families} families" if families < people else "")
+        lines += [f"{clean(table.study)}: test {clean(test)} ({held}, {images} images)", ""]
         lines += [*_aligned([head, *cells]), ""]
     return "\n".join([*lines, *_tail(table)]) + "\n"
 
@@ -51,7 +53,7 @@ def separated(table: Table, separator: str = ",") -> str:
     names = [
         *("study", "test", "rank", "stage", "labels", "metric", "direction", "mean", "sd", "n"),
         *("difference", "difference_sd", "difference_n", "difference_low", "difference_high", "against"),
-        *("configurations", "chosen", "selection", "planned", "done", "people", "images", "states"),
+        *("configurations", "chosen", "selection", "planned", "done", "people", "families", "images", "states"),
     ]
     out = io.StringIO()
     writer = csv.writer(out, delimiter=separator, lineterminator="\n")
@@ -81,6 +83,7 @@ def separated(table: Table, separator: str = ",") -> str:
                 "planned": row.planned,
                 "done": row.done,
                 "people": row.people,
+                "families": row.families,
                 "images": row.images,
                 "states": "; ".join(f"{state} {count}" for state, count in row.states),
             }
