@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 import torch
-from conftest import SEX, fit_manifest, predict_manifest, toy
+from conftest import SEX, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner import artefacts, volumes
@@ -282,3 +282,33 @@ def test_labels_that_are_missing_take_no_part(cohort):
     cohort.rows[5]["labels"]["sex"] = "unheard of"
     manifest = fit_manifest(cohort.view(range(4)), cohort.view([4, 5]), heads=(SEX,))
     assert execute(manifest, cohort.places()).code == 0
+
+
+def unlabelled_validation(cohort, **trainer):
+    for number in (4, 5):
+        cohort.rows[number]["labels"]["sex"] = None
+    return fit_manifest(cohort.view(range(4)), cohort.view([4, 5]), trainer=trainer)
+
+
+@pytest.mark.parametrize("trainer", [{"keep": "best"}, {"early_stopping": {"patience_epochs": 1, "min_delta": 0.0}}])
+def test_a_validation_part_without_a_label_stops_a_run_that_chooses_by_it_before_its_first_step(cohort, trainer):
+    steps = []
+    outcome = execute(unlabelled_validation(cohort, **trainer), cohort.places(), Options(after_batch=steps.append))
+
+    assert (outcome.code, steps) == (65, [])
+    assert "nobody in the validation part has the label of sex" in outcome.reason
+
+
+def test_a_validation_part_without_a_label_has_no_loss_and_is_never_best(cohort):
+    places = cohort.places()
+    fit = unlabelled_validation(cohort)
+    choice = select_manifest([[fit.work]])
+    assert execute(fit, places).code == 0
+    execute(choice, places)
+
+    store = Store(places.store)
+    history = json.loads((store.path(fit.work) / "history.json").read_text())
+    assert [line["val"] for line in history] == [{"data": {"sex": None}}] * 2
+    assert store.result(fit.work)["best_value"] is None
+    assert store.result(choice.work)["chosen"] is None
+    assert store.result(choice.work)["values"] == [None]

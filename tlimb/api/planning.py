@@ -25,6 +25,7 @@ from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
+from tlimb.plan.scarce import scarce
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk
 
@@ -59,7 +60,7 @@ def make_plan(
         expander = Expander(study, loaded.catalogue, cohorts, components)
         expansion = expander.expand(limit)
         problems += [
-            *checks.trainable(expansion),
+            *scarce(expansion, cohorts),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]

@@ -75,30 +75,6 @@ def unbuilt(study: Study) -> Iterator[Problem]:
             )
 
 
-def trainable(expansion: Expansion) -> list[Problem]:
-    """Check that every training has people, and at least two classes where it learns classes."""
-    problems: dict[tuple[str, str], Problem] = {}
-    for node in expansion.graph:
-        if node.kind != "fit":
-            continue
-        stage = node.uses[0]["stage"]
-        for role, parts in node.hashed["views"].items():
-            if parts["train"] is None:
-                message = f"`{stage}` has nobody to train on in `{role}`: the part `train` is empty"
-                problems[stage, role] = Problem("split-too-small", message, f"/stages/{stage}", on_key=True)
-        for head in node.hashed["heads"]:
-            classes = head["facts"]["classes"]
-            if head["facts"]["label"] is not None and not classes and head["facts"]["mean"] is None:
-                message = f"nobody in the training part of `{stage}` has a value of `{head['facts']['label']}`"
-                problems[stage, head["name"]] = Problem("label-scarce", message, f"/stages/{stage}", on_key=True)
-            elif len(classes) == 1:
-                message = f"all of the training part of `{stage}` have one class of `{head['facts']['label']}`"
-                help_text = "stratify the split by it:   stratify: [" + str(head["facts"]["label"]) + "]"
-                problem = Problem("label-scarce", message, f"/stages/{stage}", on_key=True, help=help_text)
-                problems[stage, head["name"]] = problem
-    return list(problems.values())
-
-
 def populations(study: Study, expansion: Expansion) -> Iterator[Problem]:
     """Warn of weights that were trained on the population that is tested, or on one nobody has declared."""
     said: set[tuple[str, str]] = set()

@@ -11,6 +11,7 @@ from tlimb.runner.inference import save_predictions
 from tlimb.runner.job import Result
 from tlimb.runner.networks import finite, head_tensors, save_tensors
 from tlimb.runner.training import plain_number
+from tlimb.runner.validation import unlabelled
 from tlimb.store import disk
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def write_fit(run: "Fit", staged: Path) -> Result:
     if not finite(module.state_dict()):
         raise DivergedError("weights are not finite at the end")
     if run.recipe.validation:
-        if module.ledger.best is None:
+        lacking = unlabelled(network, run.recipe.validation, run.recipe.monitored)
+        # Without labels the value is undefined all along, which is no fault of the training.
+        if module.ledger.best is None and not lacking:
             raise DivergedError("the monitored value was not finite after any epoch")
         for role, found in module.validate_all().predictions.items():
             if not all(bool(math.isfinite(values.sum())) for values in found.values()):

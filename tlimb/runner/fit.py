@@ -26,7 +26,7 @@ from tlimb.runner.frozen import Freezer, count
 from tlimb.runner.job import Job, Result
 from tlimb.runner.networks import Loaded, build_network, facts_of, load_encoder, load_heads, load_tensors
 from tlimb.runner.training import Recipe, Training, seconds
-from tlimb.runner.validation import Monitored, ValidationPart
+from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
 from tlimb.store import disk
@@ -119,6 +119,21 @@ class Fit:
             (trainer.get("early_stopping") or {}).get("patience_epochs"),
             self.loaded.tensors if self.loaded else {},
         )
+        if validation:
+            self._check_watched(self.recipe)
+
+    def _check_watched(self, recipe: Recipe) -> None:
+        """See that a value which decides something is defined, before a step is done.
+
+        Raises:
+            TlimbError: nobody in the validation part has the label that it needs (65).
+        """
+        if not recipe.keep_best and recipe.patience is None:
+            return
+        lacking = unlabelled(recipe.network, recipe.validation, recipe.monitored)
+        if lacking:
+            message = f"nobody in the validation part has the label of {', '.join(lacking)}: no epoch can be best"
+            raise TlimbError(Problem("label-scarce", message, help="enlarge the part `val`"), ExitCode.DATA)
 
     def _parts(self) -> tuple[dict[str, Source], dict[str, ValidationPart]]:
         """Open the volumes of every part, with the targets of every head."""

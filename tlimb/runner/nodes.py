@@ -125,6 +125,8 @@ def _score(job: Job, work: str, metric: Metric, hashed: Mapping[str, Any]) -> fl
     name = hashed.get("head") or passport["heads"][0]["name"]
     head = next(head for head in passport["heads"] if head["name"] == name)
     values, valid = targets(read_view(job.places, view), facts_of(head))
+    if not valid.any():
+        return None
     found = load_predictions(folder / f"predictions-{role}.val.safetensors")[name]
     value = float(metric.compute(values[valid], found[valid]))
     return value if abs(value) < float("inf") else None

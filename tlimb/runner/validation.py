@@ -52,7 +52,7 @@ class Monitored:
     min_delta: float = 0.0
 
     def better(self, value: float, best: float | None) -> bool:
-        """Say whether a value beats the best one so far; NaN never does."""
+        """Say whether a value beats the best one so far; NaN, which stands for undefined, never does."""
         if math.isnan(value) or best is None:
             return not math.isnan(value)
         sign = -1.0 if self.metric is None or self.metric.direction == "min" else 1.0
@@ -76,18 +76,34 @@ def validate(
     device: torch.device,
     precision: str,
 ) -> Seen:
-    """Predict every validation part and compute the losses and the monitored value."""
+    """Predict every validation part and compute the losses and the monitored value.
+
+    A loss of a head of which no row has the label is NaN: undefined, not 0, which would look perfect.
+    """
     losses: dict[str, dict[str, float]] = {}
     found: dict[str, Predictions] = {}
     for role, part in parts.items():
         outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision)
         losses[role] = {
-            head: float(network.objectives[head].loss(outputs[head], *part.tensors[head]))
+            head: _loss(network, part, head, outputs[head])
             for head in network.heads
             if network.roles.get(head) in (None, role)
         }
         found[role] = predictions(network, outputs)
     return Seen(losses, _value(network, parts, monitored, losses, found), found)
+
+
+def _loss(network: Network, part: ValidationPart, head: str, outputs: Tensor) -> float:
+    targets, valid = part.tensors[head]
+    return float(network.objectives[head].loss(outputs, targets, valid)) if bool(valid.any()) else math.nan
+
+
+def unlabelled(network: Network, parts: Mapping[str, ValidationPart], monitored: Monitored) -> list[str]:
+    """Name the heads that the monitored value is made of and of which no validation row has the label."""
+    role = monitored.role if monitored.role is not None else next(iter(parts))
+    heads = [head for head in network.heads if monitored.metric or network.roles.get(head) in (None, role)]
+    watched = [monitored.head] if monitored.head is not None else heads if monitored.metric is None else heads[:1]
+    return [head for head in watched if not parts[role].known[head][1].any()]
 
 
 def _value(
@@ -103,4 +119,6 @@ def _value(
         return sum(network.weights[head] * losses[role][head] for head in heads)
     head = monitored.head if monitored.head is not None else next(iter(network.heads))
     values, valid = parts[role].known[head]
+    if not valid.any():
+        return math.nan
     return float(monitored.metric.compute(values[valid], found[role][head][valid]))
