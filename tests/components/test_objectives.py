@@ -104,6 +104,37 @@ def test_the_elastic_penalty_reaches_its_closed_form_and_not_at_weight_0(alpha):
     assert fitted_distance(alpha, weight=0.0) > 1e-3
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_kept_head_is_pulled_to_its_parent_by_alpha_and_a_new_one_to_zero_by_beta(kept):
+    rng = np.random.default_rng(1)
+    x, y, start = rng.normal(size=(40, 5)), rng.normal(size=40), rng.normal(size=5)
+    alpha, beta = 0.3, 0.7
+    strength, anchor = (alpha, start) if kept else (beta, np.zeros(5))
+    closed = np.linalg.solve(x.T @ x / 40 + strength * np.eye(5), x.T @ y / 40 + strength * anchor)
+    encoder = _Linear(5)
+    encoder.requires_grad_(False)
+    head = nn.Linear(5, 1, bias=False).double()
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor(start)[None])
+    penalty = L2SP(alpha=alpha, beta=beta)
+    penalty.begin(encoder, dict(encoder.network.state_dict()))
+    if kept:
+        penalty.keep({"age.weight": head.weight})
+    context = contracts.StepContext(encoder, {"age": head}, {}, {}, {}, 0, 0.0)
+    settings = {"max_iter": 500, "tolerance_grad": 1e-14, "tolerance_change": 1e-16}
+    optimizer = torch.optim.LBFGS(head.parameters(), line_search_fn="strong_wolfe", **settings)
+
+    def closure():
+        optimizer.zero_grad()
+        error = (head(torch.tensor(x))[:, 0] - torch.tensor(y)).square().mean() / 2
+        loss = error + penalty.loss(context)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert np.abs(head.weight.detach().numpy()[0] - closed).max() < 1e-7
+
+
 def context_of(network):
     return contracts.StepContext(network.encoder, network.heads, {}, {}, {}, 0, 0.0)
 

@@ -9,6 +9,7 @@ from conftest import AGE, SEX, Cohort, fit_manifest, predict_manifest, select_ma
 from safetensors.torch import load_file
 
 from tlimb.components.discovery import path_of
+from tlimb.language import catalogue
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner.api import Options
 from tlimb.runner.execute import execute
@@ -17,7 +18,8 @@ from tlimb.store import Store
 
 
 def component(kind, name, **options):
-    return {"class": path_of(kind, name), "revision": 1, "options": options}
+    revision = catalogue.load().get(kind, name).revision
+    return {"class": path_of(kind, name), "revision": revision, "options": options}
 
 
 def head(base, objective):
@@ -178,3 +180,42 @@ def test_smoke_stops_after_two_batches_and_says_so(cohort):
     assert execute(fit, places, Options(smoke=True)).code == 0
     result = Store(places.store).result(fit.work)
     assert (result["batches"], result["smoke"]) == (2, True)
+
+
+def test_a_kept_head_is_held_at_the_parents_weights_and_a_new_one_at_zero(cohort):
+    parent = real(cohort, range(4), [4, 5], SEX, "classification")
+    trainer = {"epochs": None, "steps": 1}
+    pulled = {"parents": {"encoder": parent.work}, "auxiliary": [component("auxiliary", "l2_sp", alpha=5.0, beta=5.0)]}
+    adapt = {"stem": None, "position": None, "missing": []}
+    kept, new = (
+        real(
+            cohort, range(4), [4, 5], SEX, "classification", **pulled, trainer=trainer, adapt={**adapt, "heads": heads}
+        )
+        for heads in ("keep", "new")
+    )
+    places = cohort.places()
+    assert [execute(one, places).code for one in (parent, kept, new)] == [0, 0, 0]
+
+    store = Store(places.store)
+    # The penalty of the first step, before any weight has moved.
+    first = [
+        json.loads((store.path(one.work) / "history.json").read_text())[0]["train"]["l2_sp"] for one in (kept, new)
+    ]
+    assert store.result(kept.work)["heads_kept"] == ["sex"]
+    assert first[0] == 0.0
+    assert first[1] > 0.0
+
+
+def test_a_kept_head_of_other_layers_is_refused(cohort):
+    parent = real(cohort, range(4), [4, 5], SEX, "classification")
+    wide = {**head(SEX, "classification"), "head": component("head", "mlp", hidden=3)}
+    adapt = {"heads": "keep", "stem": None, "position": None, "missing": []}
+    parents = {"encoder": parent.work}
+    child = fit_manifest(cohort.view(range(4)), None, heads=(wide,), **{**REAL, "parents": parents, "adapt": adapt})
+    places = cohort.places()
+    assert execute(parent, places).code == 0
+
+    outcome = execute(child, places)
+
+    assert outcome.code == 65
+    assert "the layers of the head sex differ from the parent's" in outcome.reason

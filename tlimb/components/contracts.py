@@ -218,6 +218,13 @@ class Auxiliary(Component, ABC):
             transferred: the parent's tensors by name in `encoder.network`; clones that nothing else holds.
         """
 
+    def keep(self, heads: Mapping[str, Tensor]) -> None:
+        """Learn which heads are the parent's (`adapt: {heads: keep}`); called after `begin`, before the first step.
+
+        Args:
+            heads: the parent's tensors as `<head>.<name>`; empty when all heads are new.
+        """
+
     @abstractmethod
     def loss(self, context: StepContext) -> Tensor:
         """Give the weighted term, a scalar."""

@@ -24,7 +24,7 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
 from tlimb.runner.job import Job, Result
-from tlimb.runner.networks import Loaded, build_network, facts_of, load_encoder, load_heads, load_tensors
+from tlimb.runner.networks import Loaded, build_network, facts_of, head_tensors, load_encoder, load_heads, load_tensors
 from tlimb.runner.training import Recipe, Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
@@ -118,6 +118,7 @@ class Fit:
             trainer.get("keep", "last") == "best",
             (trainer.get("early_stopping") or {}).get("patience_epochs"),
             self.loaded.tensors if self.loaded else {},
+            {name: value.clone() for name, value in head_tensors(network).items()} if self.kept_heads else {},
         )
         if validation:
             self._check_watched(self.recipe)
@@ -209,6 +210,10 @@ class Fit:
                 raise TlimbError(problem, ExitCode.DATA)
         names = [head["name"] for head in self.hashed["heads"]]
         self.kept_heads = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
+        if self.kept_heads != names:
+            lost = ", ".join(name for name in names if name not in self.kept_heads)
+            problem = Problem("heads-differ", f"the layers of the head {lost} differ from the parent's")
+            raise TlimbError(problem, ExitCode.DATA)
 
     def _foreign(self, sha256: str) -> dict[str, Tensor]:
         path = self.job.places.weights.get(sha256, self.job.places.private / "weights" / sha256)

@@ -77,6 +77,7 @@ class Recipe:
         keep_best: the weights of the best epoch are kept, not those of the last.
         patience: epochs without improvement before stopping; None for never.
         transferred: the parent's tensors, for auxiliaries.
+        kept: those of its heads that were kept, as `<head>.<name>`.
     """
 
     network: Network
@@ -95,6 +96,7 @@ class Recipe:
     keep_best: bool
     patience: int | None
     transferred: Mapping[str, Tensor]
+    kept: Mapping[str, Tensor]
 
 
 class Training(pl.LightningModule):
@@ -137,6 +139,7 @@ class Training(pl.LightningModule):
         moved = {name: value.to(self.device) for name, value in self.recipe.transferred.items()}
         for auxiliary in self.recipe.auxiliaries.values():
             auxiliary.begin(self.encoder, moved)
+            auxiliary.keep({name: value.to(self.device) for name, value in self.recipe.kept.items()})
         if self.resumed is not None:
             self._restore(self.resumed)
             self.resumed = None

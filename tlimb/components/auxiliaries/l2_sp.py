@@ -12,15 +12,16 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.Group
 
 
 class L2SP(Auxiliary):
-    """Pull the encoder to the transferred weights and the new layers to zero (elastic penalty, L2-SP).
+    """Pull what was transferred to the parent's weights and the new layers to zero (elastic penalty, L2-SP).
 
     The term is alpha / 2 times the squared distance of the transferred parameters from their values before the first
-    step, plus beta / 2 times the squared norm of all others, heads included. It is a sum over parameters, as published,
+    step, plus beta / 2 times the squared norm of all others. New heads are among the others; heads that were kept
+    (`adapt: {heads: keep}`) are transferred, like the encoder. It is a sum over parameters, as published,
     so a larger network is held more strongly by the same alpha. It is part of the loss, hence of the gradient: a pull
     apart from an adaptive optimizer's step would have another minimum. Running statistics are no parameters.
 
     Args:
-        alpha: strength of the pull to the transferred weights.
+        alpha: strength of the pull to the transferred weights, those of kept heads included.
         beta: strength of the pull of new parameters to zero.
         norm: whether scales and shifts of normalisation layers are pulled as well.
         weight: factor of the whole term.
@@ -29,6 +30,7 @@ class L2SP(Auxiliary):
         2018. The default of beta is ours.
     """
 
+    revision = 2  # kept heads are pulled to the parent's weights; they were pulled to zero
     needs_parent = True
     example: ClassVar[Mapping[str, Any]] = {"alpha": 0.1}
 
@@ -45,6 +47,7 @@ class L2SP(Auxiliary):
         self.norm = norm
         self.weight = weight
         self._start: dict[str, Tensor] = {}
+        self._kept: dict[str, Tensor] = {}
         self._left_out: frozenset[str] = frozenset()
 
     def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
@@ -65,17 +68,24 @@ class L2SP(Auxiliary):
         excluded = norms if self.norm == "exclude" else []
         self._left_out = frozenset(name for name in parameters if name.rpartition(".")[0] in excluded)
 
+    def keep(self, heads: Mapping[str, Tensor]) -> None:
+        """Keep copies of the parent's heads."""
+        self._kept = {name: tensor.detach().clone() for name, tensor in heads.items()}
+
     def loss(self, context: StepContext) -> Tensor:
         """Give the weighted penalty, a scalar; parameters that are not trained add nothing."""
-        near, small = [], [p for head in context.heads.values() for p in head.parameters() if p.requires_grad]
-        for name, parameter in context.encoder.network.named_parameters():
-            if not parameter.requires_grad or name in self._left_out:
-                continue
-            if name in self._start:
-                start = self._start[name] = self._start[name].to(parameter.device)
-                near.append((parameter - start).square().sum())
-            else:
-                small.append(parameter)
+        encoder = [(n, p) for n, p in context.encoder.network.named_parameters() if n not in self._left_out]
+        heads = [(f"{top}.{n}", p) for top, head in context.heads.items() for n, p in head.named_parameters()]
+        near, small = [], []
+        for starts, parameters in ((self._start, encoder), (self._kept, heads)):
+            for name, parameter in parameters:
+                if not parameter.requires_grad:
+                    continue
+                if name in starts:
+                    start = starts[name] = starts[name].to(parameter)
+                    near.append((parameter - start).square().sum())
+                else:
+                    small.append(parameter)
         zero = torch.zeros((), device=next(context.encoder.network.parameters()).device)
         pull = torch.stack(near).sum() if near else zero
         decay = torch.stack([parameter.square().sum() for parameter in small]).sum() if small else zero
