@@ -155,15 +155,40 @@ def volume(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("intensity", "last"), [("zscore", [ZScore(region="all")]), ("mean", [Mean()]), (None, [])])
+CROP = Crop(shape=(12, 10, 14))
+
+
+@pytest.mark.parametrize(
+    ("intensity", "last"), [("zscore", [CROP, ZScore(region="all")]), ("mean", [Mean(), CROP]), (None, [CROP])]
+)
 def test_bio_image_is_volume_3d_with_the_equivalent_list_to_the_bit(volume, intensity, last):
     short = BioImage(spacing_mm=4, crop=[12, 10, 14], intensity=intensity, region="all")
-    steps = [Canonical(), Resample(spacing_mm=4.0), Crop(shape=(12, 10, 14)), *last]
+    steps = [Canonical(), Resample(spacing_mm=4.0), *last]
     long = Volume3D(preprocess=steps)
     first, second = short.load(volume, None), long.load(volume, None)
     assert first.shape == (1, 12, 10, 14)
     assert first.tobytes() == second.tobytes()
     assert json.dumps(short.recipe(), sort_keys=True) == json.dumps(long.recipe(), sort_keys=True)
+
+
+def test_a_mean_is_that_of_the_whole_volume_however_much_is_cut_or_filled_in(tmp_path):
+    # As SFCN's authors do: the volume over its mean, then the crop.
+    voxels = np.random.default_rng(0).random((18, 21, 18)).astype(np.float32) * 900
+    voxels[:4] = 0
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "x.nii.gz")
+    published = voxels / voxels.mean(dtype=np.float64)
+    cut = BioImage(spacing_mm=1, crop=[16, 19, 16], intensity="mean").load(tmp_path / "x.nii.gz", None)[0]
+    padded = BioImage(spacing_mm=1, crop=[20, 23, 20], intensity="mean").load(tmp_path / "x.nii.gz", None)[0]
+    assert np.allclose(cut, published[1:17, 1:20, 1:17], rtol=1e-6)
+    assert np.allclose(padded[1:19, 1:22, 1:19], published, rtol=1e-6)
+
+
+def test_a_slices_mean_is_taken_before_it_is_filled_to_its_size(tmp_path):
+    np.save(tmp_path / "digit.npy", np.arange(64, dtype=np.float32).reshape(8, 8))
+    whole, padded = (
+        Slices2D(intensity="mean", size=size).load(tmp_path / "digit.npy", None)[0] for size in (None, [10, 10])
+    )
+    assert np.array_equal(padded[1:9, 1:9], whole)
 
 
 def test_every_option_moves_the_recipe():

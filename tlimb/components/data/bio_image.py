@@ -16,16 +16,22 @@ from tlimb.components.preprocess.zscore import ZScore
 class BioImage(DataModule):
     """Brain volumes: turned to RAS, resampled, cropped or padded, with standardised intensities.
 
-    The same as `volume_3d` with the steps canonical, resample, crop and the intensity step, to the bit.
+    The same as `volume_3d` with the steps canonical, resample, crop and zscore, or canonical, resample, mean and crop,
+    to the bit. `mean` divides before anything is cut, as SFCN's authors do: their published weights expect the mean
+    of the whole field of view, and the mean of what a crop leaves depends on how much background it leaves. `zscore`
+    comes last, so that what a crop fills in is background for it, and not the mean of the brain.
 
     Args:
         spacing_mm: edge length of the voxels.
         crop: voxels along x, y and z, cut from or padded around the centre.
-        intensity: `zscore` gives mean 0 and standard deviation 1 in the region, `mean` divides by the mean, `none`
-            leaves intensities as they are.
+        intensity: `zscore` gives mean 0 and standard deviation 1 in the region, `mean` divides by the mean of all
+            voxels before the crop, background included, `none` leaves intensities as they are.
         region: voxels that `zscore` takes its statistics from: those of the mask file, those not 0, or all.
+
+    Source: for `mean`, Peng et al., Medical Image Analysis 68 (2021) 101871, and the example their weights come with.
     """
 
+    revision = 2  # `mean` divides before the crop
     example: ClassVar[Mapping[str, Any]] = {"spacing_mm": 4.0, "crop": [6, 6, 6]}
 
     def __init__(
@@ -37,8 +43,10 @@ class BioImage(DataModule):
         region: Literal["mask", "nonzero", "all"] = "nonzero",
     ) -> None:
         steps: list[Preprocess] = [Canonical(), Resample(spacing_mm=spacing_mm), Crop(shape=crop)]
-        if intensity is not None:
-            steps.append(ZScore(region=region) if intensity == "zscore" else Mean())
+        if intensity == "zscore":
+            steps.append(ZScore(region=region))
+        elif intensity == "mean":
+            steps.insert(2, Mean())
         self._volume = Volume3D(preprocess=steps)
 
     def load(self, image: Path, mask: Path | None) -> Array:

@@ -25,11 +25,13 @@ class Slices2D(DataModule):
     Args:
         axis: plane of the slice.
         position: where the slice lies along its axis, 0 to 1; 0.5 is the central slice.
-        intensity: `zscore` gives the slice mean 0 and standard deviation 1 in the region, `mean` divides by its mean,
-            `none` leaves intensities as they are.
+        intensity: `zscore` gives the slice mean 0 and standard deviation 1 in the region, `mean` divides by its mean
+            before it is cut or padded to `size`, `none` leaves intensities as they are.
         region: pixels that `zscore` takes its statistics from: those of the mask file, those not 0, or all.
         size: rows and columns, cut from or padded around the centre; none for as they are.
     """
+
+    revision = 2  # `mean` divides before the crop
 
     def __init__(
         self,
@@ -46,8 +48,10 @@ class Slices2D(DataModule):
         self.axis = axis
         self.position = float(position)
         self._steps: list[Preprocess] = [] if size is None else [Crop(shape=size)]
-        if intensity is not None:
-            self._steps.append(ZScore(region=region) if intensity == "zscore" else Mean())
+        if intensity == "zscore":
+            self._steps.append(ZScore(region=region))
+        elif intensity == "mean":
+            self._steps.insert(0, Mean())
 
     def load(self, image: Path, mask: Path | None) -> Array:
         """Read one slice: float32 (channel, row, column)."""
