@@ -116,7 +116,7 @@ def private_folder(path: Path) -> Path:
 
 
 def facts(rows: Sequence[Row], label: str | None, kind: str) -> dict[str, Any]:
-    """Give what a manifest says of a target: classes with people per class, or mean and sd.
+    """Give what a manifest may say of a target: classes with people per class, or mean and sd.
 
     Args:
         rows: the training part.
@@ -142,12 +142,18 @@ def facts(rows: Sequence[Row], label: str | None, kind: str) -> dict[str, Any]:
         held = Counter(text(value) for value in first.values())
         found["counts"] = [held[name] for name in classes]
         return found
-    numbers = [float(value) for _, value in values if isinstance(value, int | float)]
-    if numbers:
-        mean = math.fsum(numbers) / len(numbers)
-        sd = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / len(numbers))
-        found["mean"], found["sd"] = mean, sd if sd > 0.0 else 1.0
+    found["mean"], found["sd"] = scale(value for _, value in values) or (None, None)
     return found
+
+
+def scale(values: Iterable[Cell]) -> tuple[float, float] | None:
+    """Give mean and sd of numbers (ddof 0, 1.0 when constant), whatever their order; None without a number."""
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    if not numbers:
+        return None
+    mean = math.fsum(numbers) / len(numbers)
+    sd = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / len(numbers))
+    return mean, sd if sd > 0.0 else 1.0
 
 
 def hide(rows: Sequence[Row], label: str, classes: Sequence[str]) -> tuple[Row, ...]:

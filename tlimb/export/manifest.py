@@ -141,7 +141,7 @@ def _facts() -> dict[str, Any]:
         "label": _titled("label", "Name of the label; null without one.", _NAMES),
         "classes": _titled("classes", "Classes in the order of outputs; empty for numbers.", classes),
         "counts": _titled("counts", "People of each class.", counts),
-        "mean": _titled("mean", "Mean of a number; null for classes.", number),
+        "mean": _titled("mean", "Mean of a number; null for classes and private labels.", number),
         "sd": _titled("sd", "Standard deviation of a number; null for classes.", number),
     }
     return _object("facts", "What is known of the target, from the training part.", found)

@@ -296,13 +296,21 @@ class Cohorts:
         return [value for row in rows if (value := row["labels"].get(label)) is not None]
 
     def facts(self, uses: Uses, label: str | None, kind: str) -> Json:
-        """Give what a manifest says of a target, from the training part."""
+        """Give what a manifest says of a target, from the training part; of a private number, not its scale."""
         labels = () if label is None else (label,)
         rows = [row for use in uses for row in self._shown(use, "train", labels) or ()]
         if not kind and label is not None:
             found = [one for use in uses if (one := self.cohort(use.dataset).labels.get(label)) is not None]
             kind = "number" if all(one.kind == "number" for one in found) else "class"
-        return view.facts(rows, label, kind)
+        facts = view.facts(rows, label, kind)
+        # The scale of a private number is made of its values, so the run takes it from the private view instead.
+        return {**facts, "mean": None, "sd": None} if label is not None and self._private(label) else facts
+
+    def _private(self, label: str) -> bool:
+        """Say whether a label is private in some cohort of the study."""
+        return any(
+            label in self.cohort(name).private for name, one in self.study.datasets.items() if one.files is not None
+        )
 
     def inputs(self, uses: Uses) -> Json:
         """Give the header facts of the training images."""

@@ -9,7 +9,7 @@ from tlimb.manifest import canonical
 from tlimb.runner.api import DivergedError
 from tlimb.runner.inference import save_predictions
 from tlimb.runner.job import Result
-from tlimb.runner.networks import finite, head_tensors, save_tensors
+from tlimb.runner.networks import SCALES, finite, head_tensors, save_tensors
 from tlimb.runner.training import plain_number
 from tlimb.runner.validation import unlabelled
 from tlimb.store import disk
@@ -44,6 +44,8 @@ def write_fit(run: "Fit", staged: Path) -> Result:
             save_predictions(path, found, run.recipe.validation[role].rows)
     save_tensors(staged / "encoder.safetensors", network.encoder.network.state_dict())
     save_tensors(staged / "heads.safetensors", head_tensors(network))
+    if run.scales:
+        save_tensors(staged / SCALES, run.scales)
     _json(staged / "history.json", module.ledger.history)
     _json(staged / "passport.json", passport(run))
     note_seen(run)

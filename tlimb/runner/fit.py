@@ -24,7 +24,18 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
 from tlimb.runner.job import Job, Result
-from tlimb.runner.networks import Loaded, build_network, facts_of, head_tensors, load_encoder, load_heads, load_tensors
+from tlimb.runner.networks import (
+    Loaded,
+    build_network,
+    facts_of,
+    head_tensors,
+    load_encoder,
+    load_heads,
+    load_scales,
+    load_tensors,
+    scaled,
+    with_scales,
+)
 from tlimb.runner.training import Recipe, Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
@@ -57,6 +68,8 @@ class Fit:
     rows: dict[str, dict[str, tuple[Row, ...]]] = field(init=False)
     loaded: Loaded | None = field(default=None, init=False)
     kept_heads: list[str] = field(factory=list, init=False)
+    heads: list[dict[str, Any]] = field(init=False)
+    scales: dict[str, Tensor] = field(init=False)
     counts: dict[str, int] = field(init=False)
     inputs: Inputs = field(init=False)
     sources: dict[str, Source] = field(init=False)
@@ -78,6 +91,8 @@ class Fit:
             role: {part: read_view(self.job.places, view) for part, view in parts.items() if view is not None}
             for role, parts in sorted(self.hashed["views"].items(), key=_first_roles)
         }
+        training = {role: parts.get("train", ()) for role, parts in self.rows.items()}
+        self.heads, self.scales = scaled(self.hashed["heads"], training)
         self._assemble()
 
     # Building
@@ -89,7 +104,7 @@ class Fit:
         self.sources, validation = self._parts()
         first = next(iter(self.sources.values()))
         self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
-        network = build_network(hashed["architecture"], hashed["heads"], self.inputs, seed, places)
+        network = build_network(hashed["architecture"], self.heads, self.inputs, seed, places)
         self._inherit(network)
         freezer = Freezer(network.encoder, hashed.get("freeze") or {})
         freezer.apply(0)
@@ -138,7 +153,7 @@ class Fit:
 
     def _parts(self) -> tuple[dict[str, Source], dict[str, ValidationPart]]:
         """Open the volumes of every part, with the targets of every head."""
-        facts = {head["name"]: facts_of(head) for head in self.hashed["heads"]}
+        facts = {head["name"]: facts_of(head) for head in self.heads}
         sources: dict[str, Source] = {}
         validation: dict[str, ValidationPart] = {}
         for role, parts in self.rows.items():
@@ -200,8 +215,9 @@ class Fit:
         Raises:
             TlimbError: a head is not the parent's in name, classes or scale (65).
         """
-        theirs = {head["name"]: head["facts"] for head in json.loads(disk.read(folder / "passport.json"))["heads"]}
-        for head in self.hashed["heads"]:
+        written = json.loads(disk.read(folder / "passport.json"))["heads"]
+        theirs = {head["name"]: head["facts"] for head in with_scales(written, load_scales(folder))}
+        for head in self.heads:
             name, facts = head["name"], head["facts"]
             same = name in theirs and all(theirs[name].get(key) == facts.get(key) for key in ("classes", "mean", "sd"))
             if not same:

@@ -10,12 +10,18 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
+from tlimb.cohorts.view import scale
 from tlimb.components.contracts import Encoder, Head, Inputs, Network, Objective, TargetFacts
 from tlimb.components.transfer import transfer, transferred
+from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 from tlimb.runner.code import build
 from tlimb.runner.seeds import seed_initialisation
+from tlimb.runner.views import Row
 from tlimb.store import disk
+
+SCALES = "scales.safetensors"
+"""File with mean and sd of private numbers: parameters of the network, as private as its weights."""
 
 
 def facts_of(head: Mapping[str, Any]) -> TargetFacts:
@@ -28,6 +34,51 @@ def facts_of(head: Mapping[str, Any]) -> TargetFacts:
         facts.get("mean"),
         facts.get("sd"),
     )
+
+
+def scaled(
+    heads: Sequence[Mapping[str, Any]], rows: Mapping[str, Sequence[Row]]
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Fill in the scale of private numbers, which no manifest holds, from the training rows.
+
+    Args:
+        heads: as in a manifest.
+        rows: training rows by role; views of unlabelled roles hold no labels.
+
+    Returns:
+        The heads with a scale each, and the scales that were missing: head -> (2,) float64, mean and sd.
+
+    Raises:
+        TlimbError: nobody in the training part has a value (65).
+    """
+    found: dict[str, Tensor] = {}
+    for head in heads:
+        facts = head["facts"]
+        if facts.get("label") is None or facts.get("classes") or facts.get("mean") is not None:
+            continue
+        of = [row for role, part in rows.items() if head.get("role") in (None, role) for row in part]
+        mean_and_sd = scale(row.labels.get(facts["label"]) for row in of)
+        if mean_and_sd is None:
+            message = f"nobody in the training part has a value of the label of {head['name']}"
+            raise TlimbError(Problem("label-scarce", message), ExitCode.DATA)
+        found[head["name"]] = torch.tensor(mean_and_sd, dtype=torch.float64)
+    return with_scales(heads, found), found
+
+
+def with_scales(heads: Sequence[Mapping[str, Any]], scales: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    """Give heads with the scales that a training has kept beside its weights."""
+    filled = []
+    for head in heads:
+        known = scales.get(head["name"])
+        facts = {} if known is None else {"mean": float(known[0]), "sd": float(known[1])}
+        filled.append({**head, "facts": {**head["facts"], **facts}})
+    return filled
+
+
+def load_scales(folder: Path) -> dict[str, Tensor]:
+    """Read the scales of private numbers beside a training's weights; empty when it has none."""
+    path = folder / SCALES
+    return load_tensors(path) if path.is_file() else {}
 
 
 def build_network(

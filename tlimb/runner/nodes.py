@@ -15,7 +15,7 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle
 from tlimb.runner.inference import forward_all, load_predictions, predictions, save_predictions
 from tlimb.runner.job import Job, Result
-from tlimb.runner.networks import build_network, facts_of, load_tensors
+from tlimb.runner.networks import build_network, facts_of, load_scales, load_tensors, with_scales
 from tlimb.runner.views import read_view, targets
 from tlimb.runner.volumes import fill, open_volumes, recipe_digest
 from tlimb.store import disk
@@ -67,7 +67,8 @@ def predict(job: Job, staged: Path) -> Result:
         shape = [inputs.channels, *inputs.shape]
         problem = Problem("other-shape", f"the images have shape {list(volumes.shape)}, the weights want {shape}")
         raise TlimbError(problem, ExitCode.DATA)
-    network = build_network(passport["architecture"], passport["heads"], inputs, 0, job.places)
+    heads = with_scales(passport["heads"], load_scales(folder))
+    network = build_network(passport["architecture"], heads, inputs, 0, job.places)
     network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
     for name, head in network.heads.items():
         found = load_tensors(folder / "heads.safetensors")
