@@ -106,18 +106,28 @@ def verify_images(loaded: Loaded, place: Project, progress: Callable[[int, int],
     return [*said, f"{hashes.hashed} files read, {hashes.hits} known by size and time"]
 
 
-def predictions(plan: Plan, place: Project, *, with_ids: bool = False) -> str:
+def predictions(
+    plan: Plan, place: Project, *, with_ids: bool = False, with_private: bool = False
+) -> tuple[str, list[str]]:
     """Give all predictions as CSV, one line a row of a test, a head and a run.
 
     Args:
         plan: the plan.
         place: where things lie.
         with_ids: join participants' ids from the private indexes; without it rows are told by number.
+        with_private: write the true values of private labels too; without it their cells are empty.
+
+    Returns:
+        The CSV, and the private labels whose true values were left out.
     """
     from tlimb.report.results import Results
 
     results = Results(plan.graph, Store(place.store), place.private)
-    ids = _ids(plan, place) if with_ids else {}
+    cohorts = open_cohorts(plan.study, place, HashCache(place.private))
+    read = [cohorts.cohort(name) for name in plan.study.datasets]
+    ids = {(row.root, row.image): row.participant for cohort in read for row in cohort.rows} if with_ids else {}
+    private = {label for cohort in read for label in cohort.private}
+    left_out: set[str] = set()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = ("test", "stage", "row", "replicate", "fold", "head", "participant", "target", "prediction")
@@ -132,6 +142,8 @@ def predictions(plan: Plan, place: Project, *, with_ids: bool = False) -> str:
             ]
             for row, target, predicted in zip(rows, scored.targets, scored.predictions, strict=True):
                 who = ids.get((row["root"], row["image"]), "") if with_ids else row["row"]
+                hidden = scored.task.label in private and not with_private
+                left_out |= {str(scored.task.label)} if hidden else set()
                 values = " ".join(f"{value:.6g}" for value in predicted.reshape(-1))
                 line = (
                     use["test"],
@@ -141,13 +153,8 @@ def predictions(plan: Plan, place: Project, *, with_ids: bool = False) -> str:
                     use["fold"],
                     head,
                     who,
-                    f"{target:g}",
+                    "" if hidden else f"{target:g}",
                     values,
                 )
                 writer.writerow([cell(value) for value in line])
-    return text.getvalue()
-
-
-def _ids(plan: Plan, place: Project) -> dict[tuple[str, str], str]:
-    cohorts = open_cohorts(plan.study, place, HashCache(place.private))
-    return {(row.root, row.image): row.participant for name in plan.study.datasets for row in cohorts.cohort(name).rows}
+    return text.getvalue(), sorted(left_out)

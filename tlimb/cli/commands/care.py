@@ -1,5 +1,6 @@
 """`tlimb doctor`, `tlimb verify` and `tlimb predictions`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,12 +66,19 @@ def predictions(
     spec: options.Spec,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="write the CSV here")] = None,
     with_ids: Annotated[bool, typer.Option("--with-ids", help="name participants; keep such a file private")] = False,
+    with_private: Annotated[
+        bool, typer.Option("--with-private", help="write true values of private labels; keep such a file private")
+    ] = False,
     root: options.Roots = None,
     store: options.Store = None,
     private: options.Private = None,
     profile: options.Profile = None,
 ) -> int:
-    """Give every prediction of the tests as CSV, from which each number of the ranking can be recomputed."""
+    """Give every prediction of the tests as CSV, from which each number of the ranking can be recomputed.
+
+    True values of private labels are left out, unless --with-private asks for them; predictions of them are written,
+    as they are what the models say and not what the table holds.
+    """
     from tlimb.api import care
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan
@@ -78,9 +86,15 @@ def predictions(
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
-    text = care.predictions(make_plan(loaded, place, allow_leak=True), place, with_ids=with_ids)
+    plan = make_plan(loaded, place, allow_leak=True)
+    text, left_out = care.predictions(plan, place, with_ids=with_ids, with_private=with_private)
     if output is None:
         print(text, end="")
     else:
         output.write_text(text, encoding="utf-8")
+        output.chmod(0o600 if with_ids or with_private else 0o644)
+    if left_out:
+        print(
+            f"true values of private labels are left out ({', '.join(left_out)}); see --with-private", file=sys.stderr
+        )
     return int(ExitCode.DONE)
