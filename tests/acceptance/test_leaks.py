@@ -216,3 +216,18 @@ def test_a_leak_can_be_planned_only_when_asked_for(cohorts):
     spec = study({"pretrain": "pre", "finetune": "clinic"}, pre=dataset("pre"), clinic=dataset("clinic", **ALL_TEST))
     refused(spec, folder)
     assert "warning[leak-subjects]" in Project(folder, spec).tlimb("plan", "--allow-leak").stderr
+
+
+def test_a_ranking_of_a_refused_study_says_why_and_ends_as_its_plan_does(cohorts):
+    cohorts("pre", people(1, 12, "a"))
+    folder = cohorts("clinic", people(1, 18, "c")).parent
+    spec = study({"pretrain": "pre", "finetune": "clinic"}, pre=dataset("pre"), clinic=dataset("clinic", **ALL_TEST))
+    project = Project(folder, spec)
+
+    refused_table = project.tlimb("rank", code=77)
+    assert "error[leak-subjects]" in refused_table.stderr
+    assert refused_table.stdout == ""
+
+    allowed = project.tlimb("rank", "--allow-leak", code=75)  # nothing has run
+    assert "warning[leak-subjects]" in allowed.stderr
+    assert "LEAK, allowed by hand" in allowed.stdout

@@ -21,6 +21,7 @@ def rank(
         Path | None, typer.Option("-o", "--output", help="write table and pictures into this folder")
     ] = None,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="end well although runs are missing")] = False,
+    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="rank in spite of leaks; the table says so")] = False,
     root: options.Roots = None,
     store: options.Store = None,
     private: options.Private = None,
@@ -32,14 +33,15 @@ def rank(
     from tlimb.api.planning import make_plan
     from tlimb.api.project import project
     from tlimb.api.ranking import FORMS, rank_plan, write_report
-    from tlimb.cli import progress
+    from tlimb.cli import progress, show
 
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r} is no format; {', '.join(FORMS)}")
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
     with progress.hashing() as observer:
-        plan = make_plan(loaded, place, allow_leak=True, progress=observer)
+        plan = make_plan(loaded, place, allow_leak=allow_leak, progress=observer)
+    show.problems((*loaded.problems, *plan.problems), loaded.source)
     table = rank_plan(plan, loaded, place)
     print(FORMS[form](table))
     if output is not None:
