@@ -9,47 +9,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from tlimb.manifest import Graph
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.report.arms import Arm, Slot, arms
+from tlimb.report.arms import Arm, arms
+from tlimb.report.notes import Column, Tested, notes
 from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
-from tlimb.report.statistics import LEAST_GROUPS, Summary, interval, summarise
+from tlimb.report.statistics import interval, summarise
 from tlimb.report.table import Cell, Missing, Row, Table, short
 from tlimb.store import Store
-
-SPREAD = (
-    "sd is over distinct trainings (repetitions and folds) on the same test people; it says nothing of other people"
-)
-REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
-PERCENTILE = (
-    "[..] is the 95 % interval of the difference over test people, {} bootstrap samples of whole families, trainings "
-    "held fixed"
-)
-FEW = "{}: no interval, because its {} test people are only {} independent groups"
-UNPAIRED = "{}: no single row of `against` to compare with"
-
-
-@frozen(eq=False)
-class _Column:
-    """One metric of one head, as it stands above a column."""
-
-    name: str
-    head: str
-    metric: MetricLike
-    known_as: str
-
-
-@frozen(eq=False)
-class _Scored:
-    """A row's arm and the joined predictions of its finished slots."""
-
-    arm: Arm
-    slots: Mapping[tuple[int, tuple[str, ...]], tuple[Slot, Mapping[str, Scored]]]
 
 
 def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: Load = load_builtin) -> Table:
@@ -70,8 +41,13 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
     scored = [_score(arm, results) for arm in arms(graph, results)]
     columns = _columns(scored, metrics)
     rows = [_row(one, _against(one, scored, request), columns, request, results) for one in scored]
+    deciding = {
+        test: _deciding([row for row in rows if row.test == test], columns, request)
+        for test in dict.fromkeys(row.test for row in rows)
+    }
+    ranked = _ranked(rows, deciding)
     missing = tuple(
-        Missing(one.arm.test, _name(one.arm), slot.replicate, "/".join(slot.fold), slot.absent)
+        Missing(one.arm.test, one.name, slot.replicate, "/".join(slot.fold), slot.absent)
         for one in scored
         for slot in one.arm.slots
         if slot.absent is not None
@@ -79,16 +55,16 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
     return Table(
         study=request.study,
         columns={column.name: column.metric.direction for column in columns},
-        rows=_ranked(rows, columns, request),
+        rows=ranked,
         missing=missing,
         planned=sum(row.planned for row in rows),
         done=sum(row.done for row in rows),
         environments=_environments(rows, results),
-        notes=tuple(_notes(rows, request)),
+        notes=tuple(notes(scored, ranked, columns, deciding, request)),
     )
 
 
-def _score(arm: Arm, results: Results) -> _Scored:
+def _score(arm: Arm, results: Results) -> Tested:
     slots = {}
     for slot in arm.slots:
         if slot.absent is None:
@@ -103,29 +79,29 @@ def _score(arm: Arm, results: Results) -> _Scored:
                 raise TlimbError(problem, ExitCode.DATA) from None
             except ValueError as error:
                 raise TlimbError(Problem("predictions-unfit", str(error)), ExitCode.DATA) from None
-    return _Scored(arm, slots)
+    return Tested(arm, slots)
 
 
-def _columns(scored: Iterable[_Scored], metrics: list[tuple[str, str, MetricLike]]) -> list[_Column]:
+def _columns(scored: Iterable[Tested], metrics: list[tuple[str, str, MetricLike]]) -> list[Column]:
     heads = {
         head: found.task.kind for one in scored for _, heads in one.slots.values() for head, found in heads.items()
     }
     return [
-        _Column(name if len(heads) == 1 else f"{head}/{name}", head, metric, known_as)
+        Column(name if len(heads) == 1 else f"{head}/{name}", head, metric, known_as)
         for head, kind in heads.items()
         for name, known_as, metric in metrics
         if metric.kind == kind
     ]
 
 
-def _against(one: _Scored, others: list[_Scored], request: RankRequest) -> _Scored | None:
+def _against(one: Tested, others: list[Tested], request: RankRequest) -> Tested | None:
     """Find the one row that differences are taken against: equal in everything that both compare."""
     if request.against is None:
         return None
     own = dict(one.arm.row)
     wanted = dict(request.against) if isinstance(request.against, Mapping) else {}
 
-    def fits(other: _Scored) -> bool:
+    def fits(other: Tested) -> bool:
         if other.arm.test != one.arm.test or other is one:
             return False
         theirs = dict(other.arm.row)
@@ -140,7 +116,7 @@ def _against(one: _Scored, others: list[_Scored], request: RankRequest) -> _Scor
     return found[0] if len(found) == 1 and one.arm.stage != request.against else None
 
 
-def _row(one: _Scored, against: _Scored | None, columns: list[_Column], request: RankRequest, results: Results) -> Row:
+def _row(one: Tested, against: Tested | None, columns: list[Column], request: RankRequest, results: Results) -> Row:
     arm = one.arm
     everyone = [(scored, slot) for slot, heads in one.slots.values() for scored in heads.values()]
     select = [results.result(work) or {} for work in arm.selects]
@@ -162,26 +138,26 @@ def _row(one: _Scored, against: _Scored | None, columns: list[_Column], request:
         done=len(one.slots),
         works=tuple(sorted({work for slot, _ in one.slots.values() for work in slot.works})),
         cells={column.name: _cell(one, against, column, request) for column in columns},
-        against=None if against is None else _name(against.arm),
+        against=None if against is None else against.name,
         people=len({person for scored, _ in everyone for person in scored.people}),
         families=len({family for scored, _ in everyone for family in scored.families}),
         images=len(
             {
                 (results.graph.nodes[slot.works[0]].hashed["views"]["rows"], place)
                 for scored, slot in everyone
-                for place in range(len(scored.people))
+                for place in scored.rows
             }
         ),
         states=tuple(sorted(Counter(s.absent.state for s in arm.slots if s.absent is not None).items())),
     )
 
 
-def _cell(one: _Scored, against: _Scored | None, column: _Column, request: RankRequest) -> Cell:
-    values = _values(one, column)
+def _cell(one: Tested, against: Tested | None, column: Column, request: RankRequest) -> Cell:
+    values = one.values(column)
     summary = summarise([values[works] for works in sorted(values)])
     if against is None:
         return Cell(summary)
-    theirs = _values(against, column)
+    theirs = against.values(column)
     pairs: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Scored, Scored]] = {}
     for place in sorted(one.slots.keys() & against.slots.keys()):
         (slot, heads), (other, other_heads) = one.slots[place], against.slots[place]
@@ -194,36 +170,24 @@ def _cell(one: _Scored, against: _Scored | None, column: _Column, request: RankR
     return Cell(summary, difference)
 
 
-def _values(one: _Scored, column: _Column) -> dict[tuple[str, ...], float]:
-    """Compute a metric once for each distinct training."""
-    found: dict[tuple[str, ...], float] = {}
-    for slot, heads in one.slots.values():
-        scored = heads.get(column.head)
-        if scored is not None and slot.works not in found:
-            found[slot.works] = float(column.metric.compute(scored.targets, scored.predictions))
-    return found
-
-
-def _ranked(rows: list[Row], columns: list[_Column], request: RankRequest) -> tuple[Row, ...]:
+def _ranked(rows: list[Row], deciding: Mapping[str, Column | None]) -> tuple[Row, ...]:
     """Order the rows of each test, best first; equal values by digest, rows without a finite value last."""
-    tests = list(dict.fromkeys(row.test for row in rows))
     found: list[Row] = []
-    for test in tests:
-        members = [row for row in rows if row.test == test]
-        column = _deciding(members, columns, request)
+    for test, column in deciding.items():
 
-        def order(row: Row, column: _Column | None = column) -> tuple[bool, float, str]:
+        def order(row: Row, column: Column | None = column) -> tuple[bool, float, str]:
             mean = _rankable(row, column)
             if column is None or mean is None:
                 return (True, 0.0, _digest(row))
             return (False, -mean if column.metric.direction == "max" else mean, _digest(row))
 
-        for place, row in enumerate(sorted(members, key=order), start=1):
+        members = sorted((row for row in rows if row.test == test), key=order)
+        for place, row in enumerate(members, start=1):
             found.append(evolve(row, rank=None if _rankable(row, column) is None else place))
     return tuple(found)
 
 
-def _deciding(rows: list[Row], columns: list[_Column], request: RankRequest) -> _Column | None:
+def _deciding(rows: list[Row], columns: list[Column], request: RankRequest) -> Column | None:
     """Give the column that a test is ranked by: the selecting metric where it is shown, else the first."""
     shown = [column for column in columns if any(row.cells[column.name].value for row in rows)]
     if request.select is not None:
@@ -234,7 +198,7 @@ def _deciding(rows: list[Row], columns: list[_Column], request: RankRequest) -> 
     return shown[0] if shown else None
 
 
-def _rankable(row: Row, column: _Column | None) -> float | None:
+def _rankable(row: Row, column: Column | None) -> float | None:
     if column is None or dict(row.states).get("diverged"):
         return None
     value = row.cells[column.name].value
@@ -253,35 +217,3 @@ def _environments(rows: list[Row], results: Results) -> dict[str, tuple[str, ...
             for name, value in results.environment(member).items():
                 found.setdefault(name, set()).add(str(value))
     return {name: tuple(sorted(values)) for name, values in sorted(found.items()) if len(values) > 1}
-
-
-def _notes(rows: list[Row], request: RankRequest) -> Iterable[str]:
-    summaries: list[Any] = [cell for row in rows for cell in row.cells.values()]
-    if any(cell.value is not None and cell.value.sd is not None for cell in summaries):
-        yield SPREAD
-    if any(cell.value is not None and cell.value.n < row.done for row in rows for cell in row.cells.values()):
-        yield REPEATED
-    if any(_has_interval(cell.difference) for cell in summaries):
-        yield PERCENTILE.format(request.resamples)
-    if request.resamples:
-        for row in rows:
-            if row.against is not None and 0 < row.families < LEAST_GROUPS:
-                yield FEW.format(row.name, row.people, row.families)
-    if request.against is not None:
-        for row in rows:
-            if row.against is None and row.done and row.stage != request.against and not _is_reference(row, request):
-                yield UNPAIRED.format(row.name)
-
-
-def _has_interval(summary: Summary | None) -> bool:
-    return summary is not None and summary.low is not None
-
-
-def _is_reference(row: Row, request: RankRequest) -> bool:
-    wanted = dict(request.against) if isinstance(request.against, Mapping) else {}
-    own = {**{short(key): value for key, value in row.labels}, **dict(row.labels)}
-    return bool(wanted) and all(own.get(key) == value for key, value in wanted.items())
-
-
-def _name(arm: Arm) -> str:
-    return " ".join([arm.stage, *(label for _, label in arm.row)])

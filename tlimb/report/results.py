@@ -56,6 +56,7 @@ class Scored:
         predictions: (n,) float64, or (n, classes) float64.
         people: (n,) keyed identity of each row's participant.
         families: (n,) equal for rows of people who belong together; the participant where nothing else is known.
+        rows: (n,) position of each row in its view.
     """
 
     task: Task
@@ -63,6 +64,7 @@ class Scored:
     predictions: Values
     people: tuple[str, ...]
     families: tuple[str, ...]
+    rows: tuple[int, ...] = ()
 
 
 @frozen
@@ -219,4 +221,6 @@ def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping
         people.append(str(row.get("person", position)))
         families.append(str(row.get("family", people[-1])))
     kind = np.int64 if task.classes else np.float64
-    return Scored(task, np.asarray(targets, kind), predictions[kept].astype(np.float64), tuple(people), tuple(families))
+    rows_kept = tuple(int(positions[index]) for index in kept)
+    found = predictions[kept].astype(np.float64)
+    return Scored(task, np.asarray(targets, kind), found, tuple(people), tuple(families), rows_kept)

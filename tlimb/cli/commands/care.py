@@ -83,6 +83,7 @@ def predictions(
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan
     from tlimb.api.project import project
+    from tlimb.store import disk
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
@@ -90,9 +91,10 @@ def predictions(
     text, left_out = care.predictions(plan, place, with_ids=with_ids, with_private=with_private)
     if output is None:
         print(text, end="")
+    elif with_ids or with_private:
+        disk.write_atomically(output, text.encode(), 0o600)
     else:
         output.write_text(text, encoding="utf-8")
-        output.chmod(0o600 if with_ids or with_private else 0o644)
     if left_out:
         print(
             f"true values of private labels are left out ({', '.join(left_out)}); see --with-private", file=sys.stderr
