@@ -91,3 +91,28 @@ def test_one_image_of_each_site_is_shown_and_all_pictures_are_named(study, tmp_p
     assert found == {"site A": folder / rows[0]["image"], "site B": folder / rows[1]["image"]}
     written = plots.write(study.graph, study.store, study.private, {"clinic": folder}, tmp_path)
     assert [path.name for path in written] == ["slices.png"]
+
+
+def test_a_training_curve_leaves_out_what_only_training_adds_and_heads_are_weighed_alike():
+    heads = [{"name": "sex", "weight": 1.0}, {"name": "age", "weight": 0.5}]
+    line = {"epoch": 1, "train": {"sex": 0.6, "age": 0.2, "l2_sp": 7.0}, "val": {"data": {"sex": 0.7, "age": 0.4}}}
+
+    history = [curves._of_heads(line, heads)]
+
+    assert curves._mean([history], "train")[1].tolist() == [0.8]
+    assert curves._mean([history], "val")[1].tolist() == [0.7 + 0.5 * 0.4]
+
+
+def test_a_loss_has_its_unit_and_a_legend_covers_no_curve():
+    objective = {"class": "tlimb.components.objectives.regression.Regression", "options": {"loss": "mae"}}
+    history = [{"epoch": e, "train": {"age": 1 / e}, "val": {"data": {"age": 2 / e}}} for e in (1, 2, 3)]
+    drawing, (axes,) = curves.figure(1, 4.6, 3.6 + 0.17 * 12)
+    curves._panel(axes, "train", {(f"row {place}", True): [history] for place in range(10)})
+    drawing.canvas.draw()
+
+    assert curves._measure([{"objective": objective}]) == "error (sd of the training part)"
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y1 <= axes.get_window_extent().y0
+    assert min(one.get_window_extent().y0 for one in axes.get_legend().get_texts()) >= 0
+    lines = [(line.get_color(), line.get_marker()) for line in axes.lines if line.get_label().startswith("row")]
+    assert len(set(lines)) == 10

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,20 @@ from tlimb.store import Store
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito's colours, told apart by colour-blind readers. Source: Okabe and Ito, Color Universal Design, 2008."""
 
+MARKERS = ("o", "s", "^", "D")
+"""Tell rows apart that share a colour, from the ninth on."""
+
+MEASURES = {"classification": "cross-entropy (nats)", "mse": "squared error (sd² of the training part)"}
+"""What the loss of one of tlimb's own objectives is, by name of the objective or of its option `loss`."""
+
 Curve = tuple[Values, Values]
 """Epochs (epoch,) and losses (epoch,), mean over repetitions."""
 
 
 def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     """Draw training and validation loss of every stage, the chosen configurations in colour, the others grey.
+
+    Both are the weighted sum over heads; penalties that training adds are left out, so that the two can be compared.
 
     Args:
         graph: the plan.
@@ -35,24 +43,53 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     """
     chosen, searched = _chosen(graph, store)
     stages: dict[str, dict[tuple[str, bool], list[list[Mapping[str, Any]]]]] = {}
+    measures: dict[str, set[str]] = defaultdict(set)
     drawn = 0
     for node in graph:
         if node.kind is not Kind.FIT or (history := _history(store, node.work)) is None:
             continue
         drawn += 1
+        heads = node.hashed.get("heads") or ()
+        history = [_of_heads(line, heads) for line in history]
         for stage, row, configuration in sorted({_use(use) for use in node.uses}):
             kept = node.work in chosen or node.work not in searched
             # Configurations that were not chosen are told apart only by where their curve lies.
             name = row if kept else f"{row}\0{configuration}"
             stages.setdefault(stage, {}).setdefault((name, kept), []).append(history)
+            measures[stage].add(_measure(heads))
     if not drawn:
         return 0
-    drawing, panels = figure(len(stages), 4.6, 3.8)
+    lines = 2 + max(len({name for name, chosen in rows if chosen}) for rows in stages.values())
+    drawing, panels = figure(len(stages), 4.6, 3.6 + 0.17 * lines)
     for axes, (stage, rows) in zip(panels, stages.items(), strict=True):
         _panel(axes, stage, rows)
-    panels[0].set_ylabel("loss (solid: validation, dashed: training)")
+        axes.set_ylabel(measures[stage].pop() if len(measures[stage]) == 1 else "loss")
     save(drawing, path)
     return drawn
+
+
+def _of_heads(line: Mapping[str, Any], heads: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Leave out of an epoch what only training adds, and weigh the validation losses as training does."""
+    weights = {head["name"]: float(head.get("weight", 1.0)) for head in heads}
+    if not weights:
+        return line
+    train = {name: value for name, value in (line.get("train") or {}).items() if name in weights}
+    val = {
+        role: {name: None if value is None else weights.get(name, 1.0) * value for name, value in losses.items()}
+        for role, losses in (line.get("val") or {}).items()
+    }
+    return {**line, "train": train, "val": val}
+
+
+def _measure(heads: Iterable[Mapping[str, Any]]) -> str:
+    """Say what the loss of a fit is, and in which unit, where its heads agree."""
+    found = set()
+    for head in heads:
+        objective = head.get("objective") or {}
+        name = str(objective.get("class", "")).removeprefix("tlimb.components.objectives.").partition(".")[0]
+        loss = "classification" if name == "classification" else (objective.get("options") or {}).get("loss")
+        found.add(MEASURES.get(str(loss), "error (sd of the training part)" if name == "regression" else "loss"))
+    return found.pop() if len(found) == 1 else "loss, weighted sum over heads"
 
 
 def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
@@ -97,21 +134,26 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
             axes.plot(*_mean(histories, "val"), color="0.75", linewidth=0.8, zorder=1)
     for place, name in enumerate(kept):
         colour = PALETTE[place % len(PALETTE)]
+        marker = MARKERS[place // len(PALETTE) % len(MARKERS)]
         histories = rows[name, True]
-        runs = f" (n={len(histories)})" if len(histories) > 1 else ""
-        label = f"{name or 'all'}{runs}"
-        axes.plot(*_mean(histories, "val"), color=colour, linewidth=1.8, marker="o", markersize=3, label=label)
+        runs = f"mean of {len(histories)} runs" if len(histories) > 1 else "one run"
+        label = f"{name} ({runs})" if name else runs
+        axes.plot(*_mean(histories, "val"), color=colour, linewidth=1.8, marker=marker, markersize=3, label=label)
         axes.plot(*_mean(histories, "train"), color=colour, linewidth=1.2, linestyle="--")
     if kept:
         # Configurations that were not chosen may have exploded; they must not flatten the others.
         shown = [value for name in kept for part in ("val", "train") for value in _mean(rows[name, True], part)[1]]
         low, high = min(shown), max(shown)
-        axes.set_ylim(low - 0.08 * (high - low), high + 0.25 * (high - low) + 1e-9)
+        margin = 0.08 * (high - low) + 1e-9
+        axes.set_ylim(low - margin, high + margin)
     if others:
-        axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen (may lie outside)")
+        axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen, validation (may lie outside)")
+    axes.plot([], [], color="0.35", linewidth=1.8, marker="o", markersize=3, label="validation")
+    axes.plot([], [], color="0.35", linewidth=1.2, linestyle="--", label="training")
     axes.set_xlim(left=0.8)
     axes.locator_params(axis="x", integer=True)
-    axes.legend(fontsize=7.5, frameon=False)
+    # Below the axes, where it can cover no curve.
+    axes.legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.16), borderaxespad=0.0)
 
 
 def _mean(histories: list[list[Mapping[str, Any]]], part: str) -> Curve:

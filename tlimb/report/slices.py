@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 
 import nibabel
 import numpy as np
@@ -19,6 +20,9 @@ from tlimb.manifest import Graph
 from tlimb.report.curves import figure, save
 from tlimb.report.request import Values
 from tlimb.store import Store
+
+LONGEST_TITLE = 28
+"""Letters of a title that fit above a picture without touching the next one's."""
 
 MOST = 6
 """Columns of a picture of slices."""
@@ -90,14 +94,15 @@ def example_slices(images: Mapping[str, Path], store: Store, path: Path) -> int:
     for place, (title, raw, spacing, ready) in enumerate(columns):
         upper = drawing.add_subplot(2, len(columns), place + 1)
         _slice(upper, raw, spacing)
-        upper.set_title(f"{title}\nas stored, {spacing[0]:g} x {spacing[1]:g} mm", fontsize=9)
+        name = shorten(title, LONGEST_TITLE, placeholder="..")
+        upper.set_title(f"{name}\nas stored, {spacing[0]:.3g} x {spacing[1]:.3g} mm", fontsize=9)
         lower = drawing.add_subplot(2, len(columns), len(columns) + place + 1)
         if ready is None:
             lower.text(0.5, 0.5, "not in the cache", ha="center", va="center", fontsize=9)
             lower.set_axis_off()
             continue
         _slice(lower, ready[0], (1.0, 1.0))
-        lower.set_title(f"preprocessed, {' x '.join(map(str, ready.shape[1:]))} voxels", fontsize=9)
+        lower.set_title(f"preprocessed\n{' x '.join(map(str, ready.shape[1:]))} voxels", fontsize=9)
     save(drawing, path)
     return len(columns)
 
