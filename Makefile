@@ -7,9 +7,10 @@ PY := $(VENV)/bin/python
 TLIMB := $(VENV)/bin/tlimb
 STAMP := $(VENV)/.tlimb-setup
 UV := .tools/uv/bin/uv
+NEXTFLOW := .tools/nextflow
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup demo test test-all check lint types layers fast generate golden dist bench docs template format clean
+.PHONY: help setup demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,15 +39,28 @@ $(STAMP): requirements/dev.txt pyproject.toml $(UV)
 	$(PY) -m compileall -q tlimb; \
 	echo $$(( $$(date +%s) - begin )) > $(STAMP)
 
+# Nextflow's own launcher fetches one large archive; its parts are published one by one and pinned in a pom.xml.
+$(NEXTFLOW)/nextflow: requirements/nextflow/pom.xml requirements/nextflow/nextflow.sh
+	@command -v mvn >/dev/null || { echo "make: Maven is needed; run: apt-get install maven" >&2; exit 69; }
+	@rm -rf $(NEXTFLOW) && mkdir -p $(NEXTFLOW)
+	@for set in a b; do \
+	  mvn -q -B -f requirements/nextflow/pom.xml -P $$set -DoutputDirectory=$(CURDIR)/$(NEXTFLOW)/$$set \
+	    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies || exit 69; \
+	done
+	@install -m 755 requirements/nextflow/nextflow.sh $@
+
+nextflow: ## make a Nextflow for the tests, from its Maven artifacts, unless there is one on the PATH
+	@command -v nextflow >/dev/null || $(MAKE) --no-print-directory $(NEXTFLOW)/nextflow
+
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
 
 demo: setup ## phantom, validate, plan, run, rank, pictures: everything once, into demo/
 	@$(PY) -m benchmarks.demo
 
-test: setup ## run the tests but the long ones
+test: setup nextflow ## run the tests but the long ones
 	$(PY) -m pytest -m "not long"
 
-test-all: setup ## run every test
+test-all: setup nextflow ## run every test
 	$(PY) -m pytest
 
 check: lint types layers test ## everything that must hold before a change is merged

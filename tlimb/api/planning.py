@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -202,7 +202,20 @@ def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
         },
         "resamples": 2000,
         "seed": study.seed,
+        "notes": list(_cautions(plan)),
     }
+
+
+def _cautions(plan: Plan) -> Iterator[str]:
+    """Say what makes the numbers better than they are; it stands under every table."""
+    for problem in plan.problems:
+        if problem.code.startswith("leak-"):
+            yield f"LEAK, allowed by hand: {problem.message}"
+    select = plan.study.select
+    if select is not None and select.oracle:
+        yield "ORACLE: configurations were chosen with target labels"
+    if select is not None and select.across_folds:
+        yield "ACROSS FOLDS: people who are tested took part in choosing configurations"
 
 
 def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:

@@ -1,6 +1,6 @@
 """Plan and store to the table and its pictures."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from attrs import evolve
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request
 from tlimb.api.project import Project
+from tlimb.manifest import Graph, Json
 from tlimb.plan.plan import Plan
 from tlimb.problems import ExitCode, Problem, TlimbError
 
@@ -36,21 +37,14 @@ FORMS: Mapping[str, Callable[[Table], str]] = {
 
 def rank_plan(plan: Plan, loaded: Loaded, place: Project) -> Table:
     """Give the table of what is done so far."""
-    request = RankRequest.from_json(rank_request(plan, loaded))
-    table = rank(plan.graph, Store(place.store), place.private, request, partial(_metric, place=place))
-    return evolve(table, notes=(*table.notes, *_cautions(plan)))
+    return rank_graph(plan.graph, rank_request(plan, loaded), place)
 
 
-def _cautions(plan: Plan) -> Iterator[str]:
-    """Say what makes the numbers better than they are; it stands under every table."""
-    for problem in plan.problems:
-        if problem.code.startswith("leak-"):
-            yield f"LEAK, allowed by hand: {problem.message}"
-    select = plan.study.select
-    if select is not None and select.oracle:
-        yield "ORACLE: configurations were chosen with target labels"
-    if select is not None and select.across_folds:
-        yield "ACROSS FOLDS: people who are tested took part in choosing configurations"
+def rank_graph(graph: Graph, request: Mapping[str, Json], place: Project) -> Table:
+    """Give the table of a plan that was written to files, or was just made."""
+    asked = RankRequest.from_json(request)
+    table = rank(graph, Store(place.store), place.private, asked, partial(_metric, place=place))
+    return evolve(table, notes=(*table.notes, *request.get("notes", ())))
 
 
 def _metric(component: Mapping[str, Any], place: Project) -> MetricLike:
@@ -65,10 +59,8 @@ def _metric(component: Mapping[str, Any], place: Project) -> MetricLike:
     return build(component, Metric, places)  # type: ignore[type-abstract]
 
 
-def write_report(table: Table, plan: Plan, place: Project, output: Path) -> list[Path]:
-    """Write the table in every form, and the pictures, into a folder; give the files."""
-    from tlimb.report import plots
-
+def write_tables(table: Table, output: Path) -> list[Path]:
+    """Write the table in every form into a folder; give the files."""
     output.mkdir(parents=True, exist_ok=True)
     endings = {"text": "txt", "markdown": "md", "csv": "csv", "tsv": "tsv", "json": "json"}
     written = []
@@ -76,5 +68,11 @@ def write_report(table: Table, plan: Plan, place: Project, output: Path) -> list
         path = output / f"ranking.{endings[form]}"
         path.write_text(write(table).rstrip("\n") + "\n", encoding="utf-8")
         written.append(path)
-    written += plots.write(plan.graph, Store(place.store), place.private, place.roots, output)
     return written
+
+
+def write_pictures(graph: Graph, place: Project, output: Path) -> list[Path]:
+    """Draw learning curves and example slices into a folder; give the files."""
+    from tlimb.report import plots
+
+    return plots.write(graph, Store(place.store), place.private, place.roots, output)

@@ -1,19 +1,17 @@
 """A plan to results: the runner, started apart so that this process never loads torch."""
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
 
 from tlimb.api.load import Loaded
-from tlimb.api.project import Asked, Project
+from tlimb.api.project import Project
 from tlimb.language.values import Component
-from tlimb.manifest import Graph, Manifest
+from tlimb.manifest import Graph, Kind
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.store import disk
+from tlimb.store import Store, disk
 
 Observe = Callable[[dict[str, Any]], None]
 
@@ -76,58 +74,8 @@ def smoke_study(loaded: Loaded) -> Loaded:
     return evolve(loaded, study=evolve(study, search=search, replicates=replicates))
 
 
-# -- manifests given by hand or by an engine --
-
-
-def read_manifests(paths: Iterable[Path]) -> Graph:
-    """Read manifests, parents first; parents that are not among them must lie in the store.
-
-    A file holds one manifest (.json) or one a line (.jsonl, as `plan -o` writes them).
-
-    Raises:
-        TlimbError: a file is no manifest, or was edited.
-    """
-    nodes: dict[str, Manifest] = {}
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-            lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-            found = [Manifest.from_json(json.loads(line)) for line in lines]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = Problem(
-                "manifest-unreadable", f"{path}: {error}", help="write manifests anew: tlimb plan SPEC -o DIR"
-            )
-            raise TlimbError(problem, ExitCode.USAGE) from error
-        nodes |= {node.work: node for node in found}
-    ordered: dict[str, Manifest] = {}
-
-    def visit(work: str) -> None:
-        if work in nodes and work not in ordered:
-            for parent in Graph(nodes).needed(nodes[work]):
-                visit(parent)
-            ordered[work] = nodes[work]
-
-    for work in nodes:
-        visit(work)
-    return Graph(ordered)
-
-
-def place_of_manifests(first: Path, asked: Asked) -> Project:
-    """Give the places of manifests: as asked, from the environment, else the current folder."""
-    here = Path.cwd()
-    environment: Mapping[str, str] = {
-        key.removeprefix("TLIMB_ROOT_").lower(): value
-        for key, value in os.environ.items()
-        if key.startswith("TLIMB_ROOT_")
-    }
-    roots = {"spec": here, **{k: Path(v) for k, v in environment.items()}, **asked.roots}
-    code = first.resolve().parent.parent.parent / "code"
-    return Project(
-        spec=first,
-        folder=here,
-        roots={name: path.resolve() for name, path in roots.items() if name not in ("store", "private")},
-        store=Path(roots.get("store", here / "tlimb-store")).resolve(),
-        private=Path(roots.get("private", here / "tlimb-private")).resolve(),
-        code=(code,) if code.is_dir() else (),
-        allow=asked.allow,
-    )
+def choices(graph: Graph, place: Project) -> list[tuple[str, int]]:
+    """Give what the selections of a graph chose, as far as they are done: (work, candidate)."""
+    store = Store(place.store)
+    results = ((node.work, store.glance(node.work) or {}) for node in graph if node.kind is Kind.SELECT)
+    return [(work, int(result["chosen"])) for work, result in results if result.get("chosen") is not None]

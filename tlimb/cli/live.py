@@ -163,3 +163,17 @@ def summary(found: Any, graph: Graph) -> str:
 def code(found: Any) -> int:
     """Give the exit code of a run: 0 when everything is done."""
     return int(found.code or ExitCode.DONE)
+
+
+def code_of_task(found: Any) -> int:
+    """Give the exit code of runs that an engine started as one task.
+
+    What may go well when it is tried again counts first, so that the engine does try again; then, as long as one
+    run has ended well, those that wait for it can go on, and what failed is told by the ranking.
+    """
+    again = sorted(failure.code for failure in found.failed.values() if failure.code >= 128 or failure.code == 73)
+    if found.signal is not None or again:
+        return int(again[-1] if found.signal is None else found.code)
+    if found.pending:
+        return int(ExitCode.YIELDED)
+    return int(ExitCode.DONE) if found.done else code(found)

@@ -22,6 +22,17 @@ def identity(class_path: str, folders: Iterable[Path]) -> str | None:
     return None
 
 
+def sources(class_path: str, folders: Iterable[Path]) -> dict[str, str]:
+    """Give the files that `identity` hashes, relative path -> text; empty when no folder has the module."""
+    module = class_path.rpartition(".")[0]
+    for folder in folders:
+        file = module_file(module, folder)
+        if file is not None:
+            found = _files(module.split(".")[0], folder, file)
+            return {name: path.read_text(encoding="utf-8") for name, path in sorted(found.items())}
+    return {}
+
+
 def module_file(module: str, folder: Path) -> Path | None:
     """Give the file of a module under a code folder."""
     parts = module.split(".")
@@ -30,7 +41,15 @@ def module_file(module: str, folder: Path) -> Path | None:
 
 
 def _hash(top: str, folder: Path, file: Path) -> str:
-    """Hash the package of a module and all that it imports from the code folder, at any distance."""
+    files = _files(top, folder, file)
+    total = hashlib.sha256()
+    for name in sorted(files):
+        total.update(f"{name}\0{meaning(files[name])}\0".encode())
+    return total.hexdigest()
+
+
+def _files(top: str, folder: Path, file: Path) -> dict[str, Path]:
+    """Give the package of a module and all that it imports from the code folder, at any distance."""
     pending = _package(top, folder) or [file]
     files: dict[str, Path] = {}
     while pending:
@@ -43,10 +62,7 @@ def _hash(top: str, folder: Path, file: Path) -> str:
             found = module_file(module, folder)
             if found is not None:
                 pending += _package(module.split(".")[0], folder) or [found]
-    total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(f"{name}\0{meaning(files[name])}\0".encode())
-    return total.hexdigest()
+    return files
 
 
 def _package(top: str, folder: Path) -> list[Path]:

@@ -14,6 +14,8 @@ from tlimb.language.model import key
 _LABELS: dict[str, Any] = {"type": "string", "names": "labels"}
 _PLAIN = r"^[A-Za-z0-9_.,:@%+=/-]+$"
 """Strings that reach a scheduler: letters, digits and marks that no shell and no template reads."""
+_DNS = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+"""Names of Kubernetes objects."""
 
 
 def _share(doc: str, **more: Any) -> Any:
@@ -158,14 +160,41 @@ class Kubernetes:
     volume_claim: str = key(
         "Persistent volume claim with store and data.",
         type="string",
-        pattern="^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        pattern=_DNS,
     )
+    mount_path: str = key(
+        "Folder under which pods see the volume claim, absolute.",
+        default="/study",
+        type="string",
+        pattern=r"^/[A-Za-z0-9_./-]+$",
+    )
+    service_account: str | None = key("Service account of the pods.", default=None, type="string", pattern=_DNS)
+    priority_class: str | None = key("Priority class of the pods.", default=None, type="string", pattern=_DNS)
     shm_gb: float | None = key("Shared memory in gigabytes.", default=None, type="number", exclusiveMinimum=0)
     node_selector: Mapping[str, str] = key(
         "Labels a node must have.",
         default=dict,
         type="object",
         additionalProperties={"type": "string", "pattern": _PLAIN},
+    )
+    tolerations: tuple[Mapping[str, str], ...] = key(
+        "Taints of nodes that the pods put up with.",
+        default=(),
+        type="array",
+        items={
+            "type": "object",
+            "properties": {
+                "key": {"type": "string", "pattern": _PLAIN, "doc": "Key of the taint."},
+                "operator": {"type": "string", "enum": ["Exists", "Equal"], "doc": "Whether the value counts."},
+                "value": {"type": "string", "pattern": _PLAIN, "doc": "Value of the taint."},
+                "effect": {
+                    "type": "string",
+                    "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                    "doc": "Effect of the taint.",
+                },
+            },
+            "required": ["key", "operator"],
+        },
     )
     gpu_resource: str = key(
         "Name of the GPU resource.",

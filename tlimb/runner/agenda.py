@@ -118,6 +118,15 @@ class Agenda:
             for needed in dict.fromkeys(self.graph.needed(manifest)):
                 self._dependents.setdefault(needed, []).append(manifest.work)
         self._changed = list(range(len(self._works)))
+        for manifest in self.graph:
+            for select in {gate.select for gate in manifest.gates} - self._place.keys():
+                self._look_up(select)
+
+    def _look_up(self, select: str) -> None:
+        """Learn from the store what a selection outside the graph chose: an engine starts one node at a time."""
+        result = self.store.result(select, expected=True)
+        self.status[select] = Status.FAILED if result is None else Status.DONE
+        self._chosen[select] = None if result is None else result.get("chosen")
 
     def settle(self) -> Iterator[Manifest]:
         """Decide what can be decided without running anything; gives every node that is over by that.
@@ -173,8 +182,8 @@ class Agenda:
 
     def summary(self, signal: int | None = None) -> Summary:
         """Give what became of everything."""
-        pending = tuple(work for work, status in self.status.items() if status not in OVER)
-        closed = tuple(work for work, status in self.status.items() if status is Status.CLOSED)
+        pending = tuple(work for work in self._works if self.status[work] not in OVER)
+        closed = tuple(work for work in self._works if self.status[work] is Status.CLOSED)
         return Summary(
             tuple(self.computed), tuple(self.reused), dict(self.failed), dict(self.because), closed, pending, signal
         )

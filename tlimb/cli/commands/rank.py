@@ -15,11 +15,12 @@ def register(app: Any) -> None:
 
 
 def rank(
-    spec: options.Spec,
+    what: Annotated[Path, typer.Argument(help="a study (YAML) or a plan folder", show_default=False)],
     form: Annotated[str, typer.Option("--format", help="text, markdown, csv, tsv or json")] = "text",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="write table and pictures into this folder")
     ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="draw curves and slices too")] = True,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="end well although runs are missing")] = False,
     allow_leak: Annotated[bool, typer.Option("--allow-leak", help="rank in spite of leaks; the table says so")] = False,
     root: options.Roots = None,
@@ -29,23 +30,41 @@ def rank(
     allow: options.Allow = None,
 ) -> int:
     """Rank what was compared: each row with its selected configuration, over repetitions and folds."""
-    from tlimb.api.load import load
-    from tlimb.api.planning import make_plan
-    from tlimb.api.project import project
-    from tlimb.api.ranking import FORMS, rank_plan, write_report
-    from tlimb.cli import progress, show
+    from tlimb.api.manifests import is_plan
+    from tlimb.api.ranking import FORMS, rank_graph, write_pictures, write_tables
 
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r} is no format; {', '.join(FORMS)}")
-    loaded = load(spec)
-    place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
-    with progress.hashing() as observer:
-        plan = make_plan(loaded, place, allow_leak=allow_leak, progress=observer)
-    show.problems((*loaded.problems, *plan.problems), loaded.source)
-    table = rank_plan(plan, loaded, place)
+    asked = options.asked(root, store, private, profile, allow)
+    graph, request, place = _written(what, asked) if is_plan(what) else _planned(what, asked, allow_leak=allow_leak)
+    table = rank_graph(graph, request, place)
     print(FORMS[form](table))
     if output is not None:
-        for path in write_report(table, plan, place, output):
+        written = write_tables(table, output)
+        written += write_pictures(graph, place, output) if pictures else []
+        for path in written:
             print(f"wrote {path}")
     complete = not table.partial or allow_partial
     return int(ExitCode.DONE if complete else ExitCode.YIELDED)
+
+
+def _written(folder: Path, asked: Any) -> tuple[Any, Any, Any]:
+    """Read graph and request from a plan folder, for engines: neither spec nor data are needed."""
+    from tlimb.api.manifests import place_of_manifests, read_plan
+
+    return (*read_plan(folder), place_of_manifests(folder / "plan.json", asked))
+
+
+def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any]:
+    """Plan the study again, and say what is wrong with it."""
+    from tlimb.api.load import load
+    from tlimb.api.planning import make_plan, rank_request
+    from tlimb.api.project import project
+    from tlimb.cli import progress, show
+
+    loaded = load(spec)
+    place = project(loaded.sound(), spec, asked)
+    with progress.hashing() as observer:
+        plan = make_plan(loaded, place, allow_leak=allow_leak, progress=observer)
+    show.problems((*loaded.problems, *plan.problems), loaded.source)
+    return plan.graph, rank_request(plan, loaded), place

@@ -14,7 +14,10 @@ def register(app: Any) -> None:
 
 
 def run(
-    what: Annotated[list[Path], typer.Argument(help="a study (YAML) or manifests (.json, .jsonl)", show_default=False)],
+    what: Annotated[
+        list[Path],
+        typer.Argument(help="a study (YAML), manifests (.json, .jsonl) or a plan folder", show_default=False),
+    ],
     workers: Annotated[int, typer.Option("--workers", "-j", help="runs at a time [CPU cores]")] = 0,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="one draw, one replicate, two batches, a store of its own")
@@ -25,6 +28,10 @@ def run(
     limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
     allow_leak: Annotated[bool, typer.Option("--allow-leak", help="run in spite of leaks")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print the end only")] = False,
+    task: Annotated[
+        bool,
+        typer.Option("--task", help="for engines: exit 0 when one of several runs ended well, and none may be retried"),
+    ] = False,
     root: options.Roots = None,
     store: options.Store = None,
     private: options.Private = None,
@@ -37,8 +44,8 @@ def run(
 
     settings = Settings(workers, smoke, deadline)
     asked = options.asked(root, store, private, profile, allow)
-    if any(path.suffix in (".json", ".jsonl") for path in what):
-        return _manifests(what, settings, asked, quiet)
+    if any(path.suffix in (".json", ".jsonl") or path.is_dir() for path in what):
+        return run_manifests(what, settings, asked, quiet=quiet, task=task)
     if len(what) != 1:
         raise typer.BadParameter("one study at a time, or manifests")
     return _study(what[0], settings, asked, quiet, (limit, allow_leak, with_names))
@@ -69,13 +76,15 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
     return live.code(summary)
 
 
-def _manifests(what: list[Path], settings: Any, asked: Any, quiet: bool) -> int:
-    from tlimb.api.running import place_of_manifests, read_manifests, run_graph
+def run_manifests(what: list[Path], settings: Any, asked: Any, *, quiet: bool, task: bool) -> int:
+    """Run manifests and say what became of them."""
+    from tlimb.api.manifests import place_of_manifests, read_manifests, read_plan
+    from tlimb.api.running import run_graph
     from tlimb.cli import live
 
-    graph = read_manifests(what)
+    graph = read_plan(what[0])[0] if what[0].is_dir() else read_manifests(what)
     place = place_of_manifests(what[0], asked)
     with live.display(graph, quiet=quiet) as observe:
         summary = run_graph(graph, place, settings, observe)
     print(live.summary(summary, graph))
-    return live.code(summary)
+    return live.code_of_task(summary) if task else live.code(summary)

@@ -1,0 +1,207 @@
+"""A plan to a project of a workflow engine, on disk."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+
+from attrs import frozen
+
+import tlimb
+from tlimb.api.load import Loaded
+from tlimb.api.planning import rank_request
+from tlimb.api.project import Project
+from tlimb.backends import Backend, backend
+from tlimb.backends.contracts import Emission
+from tlimb.backends.execution import engines_of, problems, profile_of
+from tlimb.backends.planfiles import plan_files
+from tlimb.backends.shards import shard
+from tlimb.backends.tasks import Tasks, tasks
+from tlimb.describe.code import sources
+from tlimb.manifest import canonical
+from tlimb.plan.plan import Plan
+from tlimb.plan.reach import Reach
+from tlimb.problems import ExitCode, Problem, Severity, TlimbError
+from tlimb.store import disk
+
+INDEX = ".tlimb-emitted.json"
+"""File of a project that lists what was emitted: path -> sha256. What is not in it belongs to somebody else."""
+PLACES = ".tlimb/places.json"
+"""This machine's places, beside the project but no part of it."""
+
+
+@frozen
+class Asked:
+    """What `tlimb emit` was asked for.
+
+    Attributes:
+        backend: name of the backend.
+        profile: name of a profile of `execution`; None for none.
+        pack: most short fits of one task.
+        shard: (i, n) for the i-th of n parts, 0 for what several parts need; None for the whole plan.
+    """
+
+    backend: str
+    profile: str | None = None
+    pack: int = 1
+    shard: tuple[int, int] | None = None
+
+
+def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[Backend, Emission, tuple[Problem, ...]]:
+    """Put together what a project is made of, with warnings of what the backend does not express.
+
+    Raises:
+        TlimbError: the backend is unknown, or cannot express what the study asks for.
+    """
+    chosen = backend(asked.backend)
+    study = plan.study
+    found = loaded.source.resolve(problems(study.execution, asked.profile, chosen))
+    if any(problem.severity is Severity.ERROR for problem in found):
+        raise TlimbError(found)
+    whole = tasks(plan.graph, Reach(study).order(), asked.pack)
+    if asked.shard is not None:
+        whole = shard(whole, *asked.shard)
+    code, modules = _code(plan, place)
+    made = Emission(
+        plan=plan,
+        tasks=whole,
+        request=rank_request(plan, loaded),
+        version=tlimb.__version__,
+        engines=engines_of(study.execution, asked.profile, loaded.catalogue),
+        profile=profile_of(study.execution, asked.profile),
+        code=code,
+        modules=modules,
+        roots=tuple(sorted(place.roots)),
+    )
+    found += loaded.source.resolve(chosen.problems(made))
+    if any(problem.severity is Severity.ERROR for problem in found):
+        raise TlimbError(found)
+    return chosen, made, tuple(found)
+
+
+def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Give the files behind the user's class paths of a plan, by path in the project, and their top-level names."""
+    files: dict[str, str] = {}
+    tops: set[str] = set()
+    for path in sorted(_own_classes(plan)):
+        for name, text in sources(path, place.code).items():
+            files[f"code/{name}"] = text
+            tops.add(path.split(".")[0])
+    return files, tuple(sorted(tops))
+
+
+def _own_classes(plan: Plan) -> set[str]:
+    found: set[str] = set()
+    pending: list[object] = [dict(node.hashed) for node in plan.graph]
+    seen: set[int] = set()
+    while pending:
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Mapping):
+            if "code" in value and isinstance(value.get("class"), str):
+                found.add(value["class"])
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return found
+
+
+def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterable[str]]]:
+    """Give every file of a project: the backend's own, the plan, the user's code, and an example of places."""
+    example = {
+        "code": "/absolute/path/of/this/project/code",
+        "private": "/absolute/path/of/the/private/folder",
+        "roots": {name: f"/absolute/path/of/{name}" for name in made.roots},
+        "store": "/absolute/path/of/the/store",
+    }
+    yield from chosen.files(made)
+    yield from plan_files(made)
+    yield from ((name, (text,)) for name, text in sorted(made.code.items()))
+    yield "places.example.json", (json.dumps(example, indent=2, sort_keys=True) + "\n",)
+
+
+def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, force: bool = False) -> int:
+    """Write a project, and take away what an earlier emission left; give the number of files.
+
+    Raises:
+        TlimbError: the folder holds files that tlimb did not write, or that were changed since.
+        OSError: the folder cannot be written.
+    """
+    before = _index(folder)
+    texts = {name: "".join(pieces) for name, pieces in files}
+    if not force:
+        _refuse_foreign(folder, texts, before)
+    hashes: dict[str, str] = {}
+    made: set[str] = set()
+    for name, text in texts.items():
+        data = text.encode()
+        hashes[name] = hashlib.sha256(data).hexdigest()
+        if before.get(name) == hashes[name]:
+            continue
+        path = f"{folder}/{name}"
+        above = os.path.dirname(path)  # noqa: PTH120 -- pathlib doubles the time for a plan of 100,000 runs
+        if above not in made:
+            Path(above).mkdir(parents=True, exist_ok=True)
+            made.add(above)
+        with open(path, "wb") as file:  # noqa: PTH123 -- as above
+            file.write(data)
+    for name in sorted(before.keys() - hashes.keys()):
+        (folder / name).unlink(missing_ok=True)
+    disk.write_atomically(folder / INDEX, canonical(hashes).encode())
+    return len(texts) + 1
+
+
+def _index(folder: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((folder / INDEX).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        return {}
+
+
+def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Refuse to write over what tlimb did not write, or what somebody has edited since."""
+    wrong = []
+    for name in chain(texts, before.keys() - texts.keys()):
+        try:
+            data = (folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        now = hashlib.sha256(data).hexdigest()
+        if now != before.get(name):
+            wrong.append((name, name in before))
+    if wrong:
+        name, edited = wrong[0]
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        reason = "was changed since tlimb wrote it" if edited else "was not written by tlimb"
+        help_ = ("emit into another folder:   -o FOLDER", "or write over it:   --force")
+        raise TlimbError(Problem("not-ours", f"`{name}` {reason}{more}", help=help_), ExitCode.CANNOT_WRITE)
+
+
+def write_places(folder: Path, place: Project) -> Path:
+    """Write where things lie on this machine, for the runs of a project; no part of the project."""
+    content = {
+        "code": str((folder / "code").resolve()),
+        "private": str(place.private),
+        "roots": {name: str(path) for name, path in sorted(place.roots.items())},
+        "store": str(place.store),
+        "weights": {digest: str(path) for digest, path in sorted(place.weights.items())},
+    }
+    path = folder / PLACES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    disk.write_atomically(path, (json.dumps(content, indent=2) + "\n").encode(), 0o600)
+    return path
+
+
+def task_lines(whole: Tasks) -> list[tuple[str, int, int]]:
+    """Give one line a step: name, tasks, runs."""
+    return [
+        (step.name, len(mine), sum(len(task.works) for task in mine))
+        for step in whole.steps
+        for mine in (whole.by_step[step.name],)
+    ]

@@ -1,0 +1,137 @@
+"""Manifests given by hand or by an engine: the graph they make, and where their runs find things."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tlimb.api.project import DEFAULTS, Asked, Project
+from tlimb.manifest import Graph, Json, Manifest
+from tlimb.problems import ExitCode, Problem, TlimbError
+
+PLAN = "plan.json"
+PLACES = "TLIMB_PLACES"
+"""Environment variable with the path of a places.json: store, private, code, roots and weights, absolute."""
+
+
+def is_plan(path: Path) -> bool:
+    """Say whether a path is a plan folder, as `tlimb plan -o` and `tlimb emit` write it, or a project with one."""
+    return (path / PLAN).is_file() or (path / "plan" / PLAN).is_file()
+
+
+def read_plan(path: Path) -> tuple[Graph, Mapping[str, Json]]:
+    """Read a plan folder: its graph, and what the ranking needs beside it.
+
+    Raises:
+        TlimbError: it is no plan folder, or a file in it was edited.
+    """
+    folder = path if (path / PLAN).is_file() else path / "plan"
+    try:
+        request = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
+            order = [line["work"] for line in csv.DictReader(file)]
+        if (folder / "manifests.jsonl").is_file():
+            files = [folder / "manifests.jsonl"]
+        else:
+            files = [*folder.glob("manifests/*/*.json"), *folder.glob("packs/*/*.jsonl"), *folder.glob("others.jsonl")]
+        nodes = _read(files)
+        return Graph({work: nodes[work] for work in order}), request
+    except (OSError, ValueError, KeyError) as error:
+        problem = Problem(
+            "plan-unreadable", f"{path} is no plan folder: {error}", help="write it: tlimb plan SPEC -o DIR"
+        )
+        raise TlimbError(problem, ExitCode.USAGE) from error
+
+
+def read_manifests(paths: Iterable[Path]) -> Graph:
+    """Read manifests, parents first; parents that are not among them must lie in the store.
+
+    A file holds one manifest (.json) or one a line (.jsonl).
+
+    Raises:
+        TlimbError: a file is no manifest, or was edited.
+    """
+    nodes = _read(paths)
+    ordered: dict[str, Manifest] = {}
+
+    def visit(work: str) -> None:
+        if work in nodes and work not in ordered:
+            for parent in Graph(nodes).needed(nodes[work]):
+                visit(parent)
+            ordered[work] = nodes[work]
+
+    for work in nodes:
+        visit(work)
+    return Graph(ordered)
+
+
+def _read(paths: Iterable[Path]) -> dict[str, Manifest]:
+    nodes: dict[str, Manifest] = {}
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+            lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+            found = [Manifest.from_json(json.loads(line)) for line in lines]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            problem = Problem(
+                "manifest-unreadable", f"{path}: {error}", help="write manifests anew: tlimb plan SPEC -o DIR"
+            )
+            raise TlimbError(problem, ExitCode.USAGE) from error
+        nodes |= {node.work: node for node in found}
+    return nodes
+
+
+def place_of_manifests(first: Path, asked: Asked) -> Project:
+    """Give the places of manifests: as asked > TLIMB_ROOT_NAME > the file of TLIMB_PLACES > the current folder.
+
+    Raises:
+        TlimbError: the file of TLIMB_PLACES cannot be read.
+    """
+    here = Path.cwd()
+    known = _places()
+    environment = {
+        key.removeprefix("TLIMB_ROOT_").lower(): Path(value)
+        for key, value in os.environ.items()
+        if key.startswith("TLIMB_ROOT_")
+    }
+    given = {**environment, **asked.roots}
+    roots = {"spec": here, **_paths(known.get("roots", {})), **given}
+    code = Path(known["code"]) if "code" in known else first.resolve().parent.parent.parent / "code"
+
+    def folder(name: str) -> Path:
+        return Path(given.get(name) or known.get(name) or here / DEFAULTS[name]).resolve()
+
+    return Project(
+        spec=first,
+        folder=here,
+        roots={name: path.resolve() for name, path in roots.items() if name not in DEFAULTS},
+        store=folder("store"),
+        private=folder("private"),
+        code=(code,) if code.is_dir() else (),
+        allow=asked.allow,
+        weights=_paths(known.get("weights", {})),
+    )
+
+
+def _paths(found: Mapping[str, Any]) -> dict[str, Path]:
+    return {name: Path(path) for name, path in found.items()}
+
+
+def _places() -> Mapping[str, Any]:
+    path = os.environ.get(PLACES)
+    if not path:
+        return {}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not all(isinstance(found.get(key, {}), dict) for key in ("roots", "weights")):
+            raise ValueError("it holds no places")
+        return found
+    except (OSError, ValueError) as error:
+        problem = Problem(
+            "places-unreadable",
+            f"the places in {path} cannot be read: {error}",
+            help="write a JSON file with absolute folders for store, private, code and roots",
+        )
+        raise TlimbError(problem, ExitCode.USAGE) from error

@@ -1,0 +1,215 @@
+"""The nodes of a plan as an engine starts them: tasks in steps, and links between them.
+
+A step holds what one process definition of an engine runs: the fits of one stage, all selections, the tests of one
+stage. Steps are in an order in which nothing waits for a later one, so a fixed chain of them carries any number of
+runs.
+
+A task is one node, or several that wait for the same things and then share a process: all that wait for one
+selection, of which the runner starts what was chosen; and, where packs are asked for, short runs.
+"""
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+
+from attrs import evolve, field, frozen
+
+from tlimb.manifest import Graph, Kind, Manifest
+
+ID_DIGITS = 16
+"""Hex digits of a task's id: enough for the eye and for file names; a collision is refused."""
+SOFT_ROLES = frozenset({"candidates", "epochs_from"})
+"""Roles whose works may have diverged: who reads them has to look at each one anyway."""
+LIGHT = 8
+"""Selections and tests are so much lighter than fits, so a pack holds so many times more of them."""
+
+
+@frozen(order=True)
+class Step:
+    """One process of an engine.
+
+    Attributes:
+        name: identifier in capitals, such as `FIT_PRETRAIN`.
+        kind: kind of the nodes.
+        stage: the stage whose resources apply; empty for none.
+    """
+
+    name: str
+    kind: Kind
+    stage: str = ""
+
+
+@frozen(order=True)
+class Link:
+    """What a task waits for.
+
+    Attributes:
+        parent: id of the other task.
+        must: the task never starts without it; else it starts when the other one is settled, ended well or not.
+    """
+
+    parent: str
+    must: bool
+
+
+@frozen
+class Task:
+    """What an engine starts at once.
+
+    Attributes:
+        id: 16 hex digits: of the work, or of the digest of several works.
+        step: name of its step.
+        works: the nodes, in the order of the plan.
+        links: what it waits for, in a fixed order.
+    """
+
+    id: str
+    step: str
+    works: tuple[str, ...]
+    links: tuple[Link, ...]
+
+    def named(self) -> "Task":
+        """Give the task with the id that follows from its works."""
+        whole = self.works[0]
+        if len(self.works) > 1:
+            whole = hashlib.sha256("\n".join(self.works).encode()).hexdigest()
+        return evolve(self, id=whole[:ID_DIGITS])
+
+    @property
+    def path(self) -> str:
+        """Give the path of its manifests inside a plan folder."""
+        folder, ending = ("manifests", "json") if len(self.works) == 1 else ("packs", "jsonl")
+        return f"{folder}/{self.id[:2]}/{self.id}.{ending}"
+
+
+@frozen(eq=False)
+class Tasks:
+    """All tasks of a plan.
+
+    Attributes:
+        graph: the nodes.
+        steps: in an order in which nothing waits for a later step.
+        tasks: in the order of the steps, else of the plan.
+        by_step: tasks by the name of their step.
+    """
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    tasks: tuple[Task, ...]
+    by_step: Mapping[str, tuple[Task, ...]] = field(init=False)
+
+    @by_step.default
+    def _by_step(self) -> Mapping[str, tuple[Task, ...]]:
+        found: dict[str, list[Task]] = {step.name: [] for step in self.steps}
+        for task in self.tasks:
+            found[task.step].append(task)
+        return {name: tuple(tasks) for name, tasks in found.items()}
+
+
+def tasks(graph: Graph, stages: Sequence[str], pack: int = 1) -> Tasks:
+    """Cut a plan into tasks.
+
+    Args:
+        graph: the plan's nodes, parents first.
+        stages: names of the stages, parents first.
+        pack: most fits of one task; 1 for no packs.
+
+    Raises:
+        ValueError: two tasks would have the same id.
+    """
+    order = {stage: place for place, stage in enumerate(stages)}
+    steps = {node.work: _step(node) for node in graph}
+    known = tuple(sorted(set(steps.values()), key=lambda step: _place(step, order)))
+    by_step: dict[str, list[Manifest]] = {step.name: [] for step in known}
+    for node in graph:
+        by_step[steps[node.work].name].append(node)
+    owner: dict[str, str] = {}
+    made: list[Task] = []
+    for step in known:
+        mine = [_task(step, members, owner) for members in _together(by_step[step.name])]
+        mine = list(_packed(mine, pack if step.kind is Kind.FIT else pack * LIGHT)) if pack > 1 else mine
+        owner |= {work: task.id for task in mine for work in task.works}
+        made += mine
+    if len({task.id for task in made}) < len(made):
+        raise ValueError(f"two tasks of this plan begin with the same {ID_DIGITS} digits")
+    return Tasks(graph, known, tuple(made))
+
+
+def _step(node: Manifest) -> Step:
+    if node.kind is Kind.PREPARE:
+        return Step("PREPARE", node.kind)
+    if node.kind is Kind.SELECT:
+        return Step("SELECT", node.kind)
+    # What is a plain fit for one use and a refit for another one is needed early: it belongs to the plain fits.
+    use = next((use for use in node.uses if not use.get("refit")), node.uses[0])
+    word = "TEST" if node.kind is Kind.PREDICT else "REFIT" if use.get("refit") else "FIT"
+    return Step(f"{word}_{str(use['stage']).upper()}", node.kind, str(use["stage"]))
+
+
+def _place(step: Step, order: Mapping[str, int]) -> tuple[int, int]:
+    levels = {Kind.PREPARE: 0, Kind.FIT: 1, Kind.SELECT: 2, Kind.PREDICT: 4}
+    return 3 if step.name.startswith("REFIT_") else levels[step.kind], order.get(step.stage, -1)
+
+
+def _together(nodes: Iterable[Manifest]) -> Iterator[list[Manifest]]:
+    """Put nodes together that wait for the same selections: of them the runner starts what was chosen.
+
+    Tests of one selection share a task; refits are trainings, so only the candidates of one repetition do.
+    """
+
+    def key(node: Manifest) -> Hashable:
+        selects = tuple(sorted({gate.select for gate in node.gates}))
+        if not selects:
+            return node.work
+        use = node.uses[0]
+        return selects if node.kind is Kind.PREDICT else (selects, use.get("replicate"), tuple(use.get("fold") or ()))
+
+    return _grouped(nodes, key)
+
+
+def _grouped(items: Iterable[Manifest], key: Callable[[Manifest], Hashable]) -> Iterator[list[Manifest]]:
+    groups: dict[Hashable, list[Manifest]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    yield from groups.values()
+
+
+def _task(step: Step, members: Sequence[Manifest], owner: Mapping[str, str]) -> Task:
+    found: dict[str, bool] = {}
+    for parent, must in (pair for node in members for pair in _needs(node, len(members) == 1)):
+        found[owner[parent]] = found.get(owner[parent], False) or must
+    links = tuple(Link(parent, must) for parent, must in sorted(found.items()))
+    return Task("", step.name, tuple(node.work for node in members), links).named()
+
+
+def _needs(node: Manifest, alone: bool) -> Iterator[tuple[str, bool]]:
+    """Give the works a node waits for, and whether it is of no use without them."""
+    for role, value in node.hashed.get("parents", {}).items():
+        for work in _flat(value):
+            # Of several candidates only the chosen one is there to be tested; the runner looks.
+            yield work, alone and role not in SOFT_ROLES
+    selects = {gate.select for gate in node.gates}
+    yield from ((select, len(selects) == 1) for select in selects)
+    yield from ((work, False) for work in node.after)
+
+
+def _packed(found: Iterable[Task], size: int) -> Iterator[Task]:
+    """Put tasks of one step that wait for the same things into one, of at most so many nodes."""
+    groups: dict[tuple[Link, ...], list[Task]] = {}
+    for task in found:
+        groups.setdefault(task.links, []).append(task)
+    for members in groups.values():
+        works: tuple[str, ...] = ()
+        for task in members:
+            if works and len(works) + len(task.works) > size:
+                yield evolve(members[0], works=works).named()
+                works = ()
+            works += task.works
+        yield evolve(members[0], works=works).named()
+
+
+def _flat(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _flat(item)
