@@ -19,6 +19,7 @@ from tlimb.backends.execution import engines_of, problems, profile_of
 from tlimb.backends.planfiles import plan_files
 from tlimb.backends.shards import shard
 from tlimb.backends.tasks import Tasks, tasks
+from tlimb.backends.templates import NotAllowedError
 from tlimb.describe.code import sources
 from tlimb.manifest import canonical
 from tlimb.plan.plan import Plan
@@ -111,14 +112,22 @@ def _own_classes(plan: Plan) -> set[str]:
 
 
 def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterable[str]]]:
-    """Give every file of a project: the backend's own, the plan, the user's code, and an example of places."""
+    """Give every file of a project: the backend's own, the plan, the user's code, and an example of places.
+
+    Raises:
+        TlimbError: a string would become code and must not.
+    """
     example = {
         "code": "/absolute/path/of/this/project/code",
         "private": "/absolute/path/of/the/private/folder",
         "roots": {name: f"/absolute/path/of/{name}" for name in made.roots},
         "store": "/absolute/path/of/the/store",
     }
-    yield from chosen.files(made)
+    try:
+        yield from chosen.files(made)
+    except NotAllowedError as error:
+        message = f"{error.args[0]!r} would become code of the project, and it is not made of plain characters"
+        raise TlimbError(Problem("not-emitted", message, "/execution", on_key=True), ExitCode.POLICY) from error
     yield from plan_files(made)
     yield from ((name, (text,)) for name, text in sorted(made.code.items()))
     yield "places.example.json", (json.dumps(example, indent=2, sort_keys=True) + "\n",)
@@ -140,9 +149,9 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
     for name, text in texts.items():
         data = text.encode()
         hashes[name] = hashlib.sha256(data).hexdigest()
-        if before.get(name) == hashes[name]:
-            continue
         path = f"{folder}/{name}"
+        if not force and before.get(name) == hashes[name] and os.path.exists(path):  # noqa: PTH110 -- as below
+            continue
         above = os.path.dirname(path)  # noqa: PTH120 -- pathlib doubles the time for a plan of 100,000 runs
         if above not in made:
             Path(above).mkdir(parents=True, exist_ok=True)

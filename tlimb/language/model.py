@@ -38,6 +38,8 @@ def hidden(default: Any = NOTHING) -> Any:
 
 
 NAME = r"^[a-z][a-z0-9_]*$"
+IMAGE = r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$"
+"""Names of container images; engines put them into shell commands, so nothing else is let in."""
 
 
 @frozen(kw_only=True)
@@ -571,7 +573,7 @@ class Profile:
     roots: Mapping[str, str] = key(
         "Where the named roots lie on this machine.", default=dict, type="map", of={"type": "string"}
     )
-    container: str | None = key("Container image.", default=None, type="string")
+    container: str | None = key("Container image.", default=None, type="string", pattern=IMAGE)
     resources: Resources | None = key("What one run asks for.", default=None, type="block", of=Resources)
     overrides: Mapping[str, Resources] = key(
         "Resources of single stages.", default=dict, type="map", of=Resources, names="stages"
@@ -583,7 +585,7 @@ class Execution:
     """Where and how runs are executed; nothing in here changes bits or digests."""
 
     backend: Component | None = key("Engine and its settings.", default=None, type="component", kind="backend")
-    container: str | None = key("Container image.", default=None, type="string")
+    container: str | None = key("Container image.", default=None, type="string", pattern=IMAGE)
     resources: Resources | None = key("What one run asks for.", default=None, type="block", of=Resources)
     overrides: Mapping[str, Resources] = key(
         "Resources of single stages.", default=dict, type="map", of=Resources, names="stages"

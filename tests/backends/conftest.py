@@ -1,0 +1,7 @@
+"""What tests of backends share with each other, and with those of plans and of whole studies, has a bare name."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "plan"), str(HERE.parent / "acceptance")]

@@ -1,0 +1,77 @@
+"""Emissions of studies without data: what a project is made of, put together as `tlimb emit` does."""
+
+from pathlib import Path
+
+from attrs import evolve
+from conftest_plan import SPECS, expand_text, known
+
+from tlimb.api.emitting import project_files
+from tlimb.api.planning import rank_request
+from tlimb.backends import backend
+from tlimb.backends.contracts import Emission
+from tlimb.backends.execution import engines_of, problems, profile_of
+from tlimb.backends.tasks import tasks
+from tlimb.language import lower, source
+from tlimb.plan.plan import Plan
+from tlimb.plan.reach import Reach
+
+FOLDS = {"consortium": 3, "clinic": 3, "people": 3}
+
+SMALL = """
+tlimb: 1
+name: small
+replicates: 2
+datasets:
+  brains: {files: {phantom: {folder: data}}, split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}}
+defaults:
+  dataset: brains
+  data: {bio_image: {spacing_mm: 8, crop: [20, 24, 20]}}
+  architecture: {sfcn: {channels: [4, 8]}}
+  trainer: {epochs: 1, batch_size: 16}
+stages:
+  pretrain: {objective: {regression: {target: age}}, optimizer: {adamw: {lr: 1e-3}}}
+  finetune:
+    from: pretrain
+    objective: {classification: {target: sex}}
+    optimizer: {adamw: {lr: {choice: [1e-4, 1e-3, 1e-2]}}}
+tests: {held_out: {of: finetune}}
+select: {metric: auroc}
+"""
+
+
+class Loaded:
+    """As much of a loaded spec as a ranking's request needs."""
+
+    def __init__(self):
+        self.catalogue = known()
+
+
+def emission(text, pack=1, profile=None, **more):
+    """Give the emission of a study whose data nobody has."""
+    study = lower.lower(source.parse(text, Path("spec.yaml")))
+    plan = Plan(study, expand_text(text, FOLDS))
+    made = Emission(
+        plan=plan,
+        tasks=tasks(plan.graph, Reach(study).order(), pack),
+        request=rank_request(plan, Loaded()),
+        version="1.2.3",
+        engines=engines_of(study.execution, profile, known()),
+        profile=profile_of(study.execution, profile),
+        roots=("spec",),
+    )
+    return evolve(made, **more)
+
+
+def files(text, name="nextflow", **more):
+    """Give every file of a project, path -> text."""
+    return {path: "".join(pieces) for path, pieces in project_files(backend(name), emission(text, **more))}
+
+
+def refused(text, name="nextflow", profile=None):
+    """Give what a backend cannot express of a study: (code, pointer, severity)."""
+    execution = lower.lower(source.parse(text, Path("spec.yaml"))).execution
+    found = problems(execution, profile, backend(name))
+    return [(one.code, one.pointer, str(one.severity)) for one in found]
+
+
+__all__ = ["SMALL", "SPECS", "emission", "files", "refused"]

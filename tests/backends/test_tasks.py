@@ -1,0 +1,109 @@
+"""Tasks and links carry exactly what the plan's graph says, whatever fails on the way."""
+
+import pytest
+from emissions import SPECS, emission
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlimb.backends.shards import shard
+
+EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(SPECS.glob("*.yaml"))]
+NAMES = [path.stem for path in sorted(SPECS.glob("*.yaml"))]
+CUTS = {(name, pack): emission(text, pack).tasks for name, text in zip(NAMES, EXAMPLES, strict=True) for pack in (1, 4)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pack", [1, 4])
+def test_every_node_is_in_one_task_and_waits_for_what_it_needs_in_a_step_not_later(name, pack):
+    cut = CUTS[name, pack]
+    works = [work for task in cut.tasks for work in task.works]
+    assert sorted(works) == sorted(cut.graph.nodes)
+    owner = {work: task for task in cut.tasks for work in task.works}
+    order = {step.name: place for place, step in enumerate(cut.steps)}
+    for task in cut.tasks:
+        linked = {link.parent for link in task.links}
+        for work in task.works:
+            needed = {owner[other] for other in cut.graph.needed(cut.graph.nodes[work])} - {task}
+            assert {other.id for other in needed} <= linked
+            assert all(order[other.step] < order[task.step] for other in needed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packs_hold_at_most_so_many_fits_and_change_no_work(name):
+    whole, packed = CUTS[name, 1], CUTS[name, 4]
+    fits = {step.name for step in packed.steps if step.name.startswith("FIT_")}
+    assert all(len(task.works) <= 4 for task in packed.tasks if task.step in fits)
+    assert len(packed.tasks) <= len(whole.tasks)
+    assert set(packed.graph.nodes) == set(whole.graph.nodes)
+
+
+def outcome(cut, fates, chosen):
+    """Work a cut off as an engine does: steps in order, must-links obeyed, gates looked up by the runner."""
+    computed, tried, well = set(), set(), set()
+    for task in cut.tasks:
+        if any(link.must and link.parent not in well for link in task.links):
+            continue
+        done = []
+        for work in task.works:
+            node = cut.graph.nodes[work]
+            if node.gates and not any(g.select in computed and chosen[g.select] == g.candidate for g in node.gates):
+                done.append(True)
+                continue
+            tried.add(work)
+            soft = {w for role in ("candidates", "epochs_from") for w in flat(node.hashed["parents"].get(role, []))}
+            soft = soft if node.kind == "select" or soft else set()
+            ready = all(p in computed or (p in soft and fates[p] == "diverged" and p in tried) for p in node.parents)
+            ok = ready and fates[work] == "done"
+            done.append(ok)
+            computed |= {work} if ok else set()
+        if any(done) or not done:
+            well.add(task.id)
+    return computed
+
+
+def flat(value):
+    return [value] if isinstance(value, str) else [work for inner in value for work in flat(inner)]
+
+
+def obvious(graph, fates, chosen):
+    """Decide by the graph alone which nodes end well."""
+    computed, settled = set(), set()
+    for node in graph:
+        opened = [g for g in node.gates if g.select in computed and chosen[g.select] == g.candidate]
+        if node.gates and not opened:
+            continue
+        soft = set(flat(node.hashed.get("parents", {}).get("epochs_from", [])))
+        soft |= set(node.parents) if node.kind == "select" else set()
+        if all(p in computed or (p in soft and fates[p] == "diverged" and p in settled) for p in node.parents):
+            settled.add(node.work)
+            computed |= {node.work} if fates[node.work] == "done" else set()
+    return computed
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(CUTS)), st.data())
+def test_p12_an_engine_computes_what_the_graph_says_whichever_runs_fail(key, data):
+    cut = CUTS[key]
+    bad = data.draw(st.lists(st.sampled_from(sorted(cut.graph.nodes)), max_size=6, unique=True))
+    fates = dict.fromkeys(cut.graph.nodes, "done")
+    fates |= {work: data.draw(st.sampled_from(["failed", "diverged"])) for work in bad}
+    counts = {n.work: len(n.hashed["parents"]["candidates"]) for n in cut.graph if n.kind == "select"}
+    chosen = {work: data.draw(st.integers(0, count - 1)) for work, count in counts.items()}
+    assert outcome(cut, fates, chosen) == obvious(cut.graph, fates, chosen)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(CUTS)), st.integers(1, 5))
+def test_parts_of_a_plan_hold_every_task_once_and_need_nothing_but_what_several_need(key, parts):
+    cut = CUTS[key]
+    homes = {}
+    for part in range(parts + 1):
+        for task in shard(cut, part, parts).tasks:
+            homes.setdefault(task.id, set()).add(part)
+    assert set(homes) == {task.id for task in cut.tasks}
+    for task in cut.tasks:
+        if task.step == "PREPARE":
+            continue
+        assert len(homes[task.id]) == 1
+        for link in task.links:
+            assert homes[task.id] <= homes[link.parent] or 0 in homes[link.parent]
