@@ -19,5 +19,5 @@ workflow {
     if (!(params.allow ==~ '([A-Za-z_][A-Za-z0-9_.]*(,[A-Za-z_][A-Za-z0-9_.]*)*)?')) {
         error("--allow is module names with a comma between two")
     }
-    TRANSFER_LEARNING(channel.fromPath(params.plan, type: 'dir', checkIfExists: true))
+    TRANSFER_LEARNING(file(params.plan, type: 'dir', checkIfExists: true))
 }

@@ -50,7 +50,9 @@ def outcome(cut, fates, chosen):
                 done.append(True)
                 continue
             tried.add(work)
-            soft = {w for role in ("candidates", "epochs_from") for w in flat(node.hashed["parents"].get(role, []))}
+            soft = {
+                w for role in ("candidates", "epochs_from") for w in flat(node.hashed.get("parents", {}).get(role, []))
+            }
             soft = soft if node.kind == "select" or soft else set()
             ready = all(p in computed or (p in soft and fates[p] == "diverged" and p in tried) for p in node.parents)
             ok = ready and fates[work] == "done"

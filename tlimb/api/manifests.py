@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from tlimb.api.project import DEFAULTS, Asked, Project
 from tlimb.manifest import Graph, Json, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -37,6 +39,10 @@ def read_plan(path: Path) -> tuple[Graph, Mapping[str, Json]]:
         else:
             files = [*folder.glob("manifests/*/*.json"), *folder.glob("packs/*/*.jsonl"), *folder.glob("others.jsonl")]
         nodes = _read(files)
+        if (folder / "uses.jsonl").is_file():
+            for line in (folder / "uses.jsonl").read_text(encoding="utf-8").splitlines():
+                work, uses = json.loads(line)
+                nodes[work] = evolve(nodes[work], uses=tuple(uses))
         return Graph({work: nodes[work] for work in order}), request
     except (OSError, ValueError, KeyError) as error:
         problem = Problem(

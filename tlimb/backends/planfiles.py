@@ -4,9 +4,11 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from attrs import evolve
+
 from tlimb.backends.contracts import Emission, Files
 from tlimb.backends.tasks import Tasks
-from tlimb.manifest import canonical
+from tlimb.manifest import Manifest, canonical
 from tlimb.plan.write import edges_csv, manifest_text, runs_csv
 
 
@@ -18,13 +20,19 @@ def plan_files(made: Emission) -> Files:
     yield "plan/edges.csv", (edges_csv(graph),)
     yield "plan/tasks.csv", (_table(("step", "task", "manifest", "links", "must"), _task_rows(made.tasks)),)
     yield "plan/links.csv", (_table(("step", "task", "parent", "must", "links"), _link_rows(made.tasks)),)
+    # What a run is for stands apart from what it is: a new name for it is no new task for an engine.
+    yield "plan/uses.jsonl", (canonical([node.work, list(node.uses)]) + "\n" for node in graph)
     for task in made.tasks.tasks:
-        yield f"plan/{task.path}", (manifest_text(graph.nodes[work]) for work in task.works)
+        yield f"plan/{task.path}", (_bare(graph.nodes[work]) for work in task.works)
     # What is not in this part of the plan is still read by the ranking.
     inside = {work for task in made.tasks.tasks for work in task.works}
     others = [work for work in graph.nodes if work not in inside]
     if others:
-        yield "plan/others.jsonl", (manifest_text(graph.nodes[work]) for work in others)
+        yield "plan/others.jsonl", (_bare(graph.nodes[work]) for work in others)
+
+
+def _bare(node: Manifest) -> str:
+    return manifest_text(evolve(node, uses=()))
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

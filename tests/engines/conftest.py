@@ -1,0 +1,49 @@
+"""One small study, its data and its local results, shared by all tests of engines."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "acceptance")]
+
+from engines import call, nextflow  # noqa: E402
+from studies import TINY, Project, tlimb  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """A finished study with its cohort: what `tlimb run` and `tlimb rank` say of it."""
+    project = Project(tmp_path_factory.mktemp("engines") / "study", TINY)
+    tlimb(project.folder, "phantom", "data/brains", "-n", "72", "--families", "0.3")
+    project.run()
+    project.tlimb("rank", "-o", "ranked", "--no-pictures")
+    return project
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The real Nextflow."""
+    return nextflow()
+
+
+@pytest.fixture
+def fresh(study, tmp_path):
+    """A copy of the study that nobody has run; its data are shared."""
+    made = study.copy(tmp_path / "study", store=False)
+    shutil.rmtree(made.folder / "ranked")
+    return made
+
+
+@pytest.fixture
+def launch(engine):
+    """Run an emitted project in a folder of its own, by the local executor unless told otherwise."""
+
+    def start(project, folder, *words, code=0, **more):
+        places = project / ".tlimb" / "places.json"
+        words = [engine, "run", project, "--outdir", folder / "out", "--places", places, *words]
+        return call(words, folder, code=code, **more)
+
+    return start

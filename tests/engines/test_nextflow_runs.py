@@ -1,0 +1,98 @@
+"""Studies under the real Nextflow give the bytes that `tlimb run` gives, and are never done twice."""
+
+import json
+import os
+import shutil
+
+from engines import trace
+from studies import sha256, tlimb
+
+
+def weights(project):
+    """Give the sha256 of every weights and predictions file, by its path in the store."""
+    base = project.store / "objects"
+    return {path.relative_to(base).as_posix(): sha256(path) for path in sorted(base.rglob("*.safetensors"))}
+
+
+def ranked(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("ranking.*"))}
+
+
+def emitted(project, *words):
+    tlimb(project.folder, "emit", project.path.name, "-o", "build", *words)
+    return project.folder / "build"
+
+
+def counted(folder):
+    """Give how many tasks of each step ran now, and how many were cached."""
+    found = {}
+    for row in trace(folder / "out"):
+        step = row["name"].split(" ")[0].removeprefix("TRANSFER_LEARNING:").removesuffix(":TLIMB_RUN")
+        found.setdefault(step, {}).setdefault(row["status"], []).append(row["tag"])
+    return {step: {status: len(tags) for status, tags in states.items()} for step, states in found.items()}
+
+
+def test_p24_a_project_gives_the_bytes_of_the_local_run_and_resumes_what_is_equal(study, fresh, launch, tmp_path):
+    build = emitted(fresh, "--pack", "4")
+    folder = tmp_path / "launch"
+    launch(build, folder)
+    assert weights(fresh) == weights(study)
+    assert ranked(folder / "out") == ranked(study.folder / "ranked")
+    first = counted(folder)
+    assert {status for states in first.values() for status in states} == {"COMPLETED"}
+
+    launch(build, folder, "-resume")
+    assert {status for states in counted(folder).values() for status in states} == {"CACHED"}
+    for path in (build / "plan").rglob("*"):
+        os.utime(path, (1, 1))
+    launch(build, folder, "-resume")
+    assert {status for states in counted(folder).values() for status in states} == {"CACHED"}
+
+
+def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_alone(study, launch, tmp_path):
+    project = study.copy(tmp_path / "study")
+    folder = tmp_path / "launch"
+    launch(emitted(project), folder)
+    first = counted(folder)
+    assert first["FIT_FINETUNE"] == {"COMPLETED": 8}
+
+    project.edit(
+        {"/stages/scratch/auxiliary": "none", "/stages/scratch/optimizer": {"adamw": {"lr": {"choice": [0.001, 0.02]}}}}
+    )
+    launch(emitted(project), folder, "-resume")
+    found = counted(folder)
+    # One of two rates of two repetitions is another one; so its selection and its tests are, and the ranking.
+    assert found["FIT_SCRATCH"] == {"CACHED": 2, "COMPLETED": 2}
+    assert found["SELECTION:TLIMB_SELECT"] == {"CACHED": 2, "COMPLETED": 1}
+    assert found["TEST_SCRATCH"] == {"COMPLETED": 1}
+    assert found["TLIMB_RANK"] == {"COMPLETED": 1}
+    assert found["FIT_PRETRAIN"] == {"CACHED": 2}
+    assert found["FIT_FINETUNE"] == {"CACHED": 8}
+
+
+def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, launch, tmp_path):
+    fresh.run("--deadline", "1", code=None)
+    build = emitted(fresh, "--pack", "8")
+    launch(build, tmp_path / "launch")
+    assert ranked(tmp_path / "launch" / "out") == ranked(study.folder / "ranked")
+    again = fresh.run()
+    assert "0 nodes computed" in again.stdout
+    for work in (path.name for path in (fresh.store / "records").iterdir()):
+        assert sum(attempt["code"] == 0 for attempt in fresh.attempts(work)) <= 1
+
+
+def test_p8_spec_data_and_store_may_move_and_nothing_is_computed_again(study, launch, tmp_path):
+    project = study.copy(tmp_path / "first")
+    build = emitted(project, "--pack", "8")
+    moved = tmp_path / "elsewhere"
+    shutil.move(project.folder, moved)
+    shutil.move(moved / "data", tmp_path / "brains")
+    places = json.loads((moved / "build" / ".tlimb" / "places.json").read_text())
+    places |= {"store": str(moved / "tlimb-store"), "private": str(moved / "tlimb-private")}
+    places["roots"] = {"spec": str(moved), "cohort": str(tmp_path / "brains")}
+    (moved / "build" / ".tlimb" / "places.json").write_text(json.dumps(places))
+    assert build.name == "build"
+    before = {path: path.stat().st_mtime_ns for path in (moved / "tlimb-store" / "v1" / "objects").rglob("*")}
+    launch(moved / "build", tmp_path / "launch")
+    assert {path: path.stat().st_mtime_ns for path in (moved / "tlimb-store" / "v1" / "objects").rglob("*")} == before
+    assert ranked(tmp_path / "launch" / "out") == ranked(study.folder / "ranked")
