@@ -47,11 +47,27 @@ class TransferReport:
         return {**lists, "matched": len(self.matched)}
 
 
-def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str, Any] | None = None) -> TransferReport:
-    """Copy a parent's tensors into an encoder's network, in place.
+@frozen
+class Comparison:
+    """A parent's tensors beside an encoder's, before anything is copied; the lists are those of `TransferReport`.
+
+    Attributes:
+        copied: what would be copied, by name; adapted tensors have the encoder's shape.
+    """
+
+    matched: tuple[str, ...]
+    adapted: tuple[str, ...]
+    missing: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    copied: Mapping[str, Tensor]
+
+
+def compare(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str, Any] | None = None) -> Comparison:
+    """Say what would become of each tensor; shapes are enough, so tensors of the meta device do.
 
     Args:
-        encoder: receives them.
+        encoder: would receive them.
         tensors: the parent's parameters and buffers by their names in `encoder.network`.
         adapt: `stem`: how the first convolution is fitted to another number of input channels (`sum`, `mean` or `new`;
             None refuses); `position`: how position embeddings are fitted to another size (`new`; None refuses);
@@ -82,17 +98,35 @@ def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str
                 lists["mismatched" if _renewed(name, stem, adapt, patterns) else "wrong"].append(name)
     if lists["wrong"] or not copied:
         raise TlimbError(_problem(own, tensors, lists["wrong"], copied, stem), ExitCode.DATA)
-    before, hashes = tensors_digest(own), {name: _digest(tensor) for name, tensor in own.items()}
-    with torch.no_grad():
-        for name, source in copied.items():
-            own[name].copy_(source)
-    return TransferReport(
+    return Comparison(
         matched=tuple(lists["matched"]),
         adapted=tuple(lists["adapted"]),
         missing=tuple(lists["missing"]),
         mismatched=tuple(lists["mismatched"]),
         unexpected=tuple(sorted(set(tensors) - set(own))),
-        changed=sum(_digest(own[name]) != hashes[name] for name in copied),
+        copied=copied,
+    )
+
+
+def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str, Any] | None = None) -> TransferReport:
+    """Copy a parent's tensors into an encoder's network, in place; the arguments are those of `compare`.
+
+    Raises:
+        TlimbError: a tensor is absent or of another shape, or no tensor at all was found.
+    """
+    found = compare(encoder, tensors, adapt)
+    own = encoder.network.state_dict()
+    before, hashes = tensors_digest(own), {name: _digest(tensor) for name, tensor in own.items()}
+    with torch.no_grad():
+        for name, source in found.copied.items():
+            own[name].copy_(source)
+    return TransferReport(
+        matched=found.matched,
+        adapted=found.adapted,
+        missing=found.missing,
+        mismatched=found.mismatched,
+        unexpected=found.unexpected,
+        changed=sum(_digest(own[name]) != hashes[name] for name in found.copied),
         before=before,
         after=tensors_digest(own),
     )

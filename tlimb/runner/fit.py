@@ -38,7 +38,7 @@ from tlimb.runner.networks import (
 )
 from tlimb.runner.training import Recipe, Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
-from tlimb.runner.views import Row, read_view, target_tensors, targets
+from tlimb.runner.views import Row, read_view, role_order, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
 from tlimb.store import disk
 
@@ -89,7 +89,7 @@ class Fit:
         self.environment = fingerprint(self.device)
         self.rows = {
             role: {part: read_view(self.job.places, view) for part, view in parts.items() if view is not None}
-            for role, parts in sorted(self.hashed["views"].items(), key=_first_roles)
+            for role, parts in sorted(self.hashed["views"].items(), key=role_order)
         }
         training = {role: parts.get("train", ()) for role, parts in self.rows.items()}
         self.heads, self.scales = scaled(self.hashed["heads"], training)
@@ -346,16 +346,6 @@ class Fit:
         self.saving_took, self.saved_at, self.saved_step = time.perf_counter() - began, seconds(), at.step + 1
         self.job.facts["saves"] = self.job.facts.get("saves", 0) + 1
         self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self.saving_took
-
-
-def _first_roles(item: tuple[str, Any]) -> tuple[int, str]:
-    """Order roles by what they are for, never by how a spec or a file happens to order them.
-
-    The first role says how long an epoch is.
-    """
-    role = item[0]
-    known = ("data", "labelled", "source")
-    return (known.index(role) if role in known else len(known), role)
 
 
 def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:

@@ -92,8 +92,17 @@ def build_network(
 
     Two arms of a study that differ in anything else start from equal weights, so their difference is paired.
     """
+    return add_heads(build_encoder(architecture, inputs, seed, places), heads, seed, places)
+
+
+def build_encoder(architecture: Mapping[str, Any], inputs: Inputs, seed: int, places: Places) -> Encoder:
+    """Make the encoder alone; see `build_network`."""
     seed_initialisation(seed, "encoder")
-    encoder = build(architecture, Encoder, places, inputs)
+    return build(architecture, Encoder, places, inputs)
+
+
+def add_heads(encoder: Encoder, heads: Sequence[Mapping[str, Any]], seed: int, places: Places) -> Network:
+    """Make the heads on an encoder; see `build_network`."""
     made: dict[str, nn.Module] = {}
     objectives: dict[str, Objective] = {}
     for head in heads:
