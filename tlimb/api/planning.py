@@ -87,6 +87,7 @@ def make_plan(
         tuple(loaded.source.resolve([*cohorts.problems, *problems])),
         tuple(checks.people(study, cohorts)),
         tuple(checks.assumed(study, loaded.catalogue)),
+        cohorts.rows_of,
     )
 
 

@@ -31,12 +31,11 @@ class Settings:
     deadline: float | None = None
 
 
-def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe) -> Any:
-    """Run what is not done of a graph and give the runner's summary.
+def need_torch() -> None:
+    """Refuse to go on where the packages that training needs are not installed.
 
     Raises:
-        TlimbError: the packages that training needs are not installed.
-        OSError: there is no store and none can be made.
+        TlimbError: with exit code 69.
     """
     from importlib.util import find_spec
 
@@ -45,6 +44,16 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
             "backend-missing", "torch and lightning are not installed here", help="pip install 'tlimb[run]'"
         )
         raise TlimbError(problem, ExitCode.BACKEND_MISSING)
+
+
+def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe) -> Any:
+    """Run what is not done of a graph and give the runner's summary.
+
+    Raises:
+        TlimbError: the packages that training needs are not installed.
+        OSError: there is no store and none can be made.
+    """
+    need_torch()
     import time
 
     from tlimb.runner.api import Options, Places

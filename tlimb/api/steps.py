@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tlimb.api.deep import Network, check_deep
 from tlimb.api.load import Loaded
 from tlimb.api.load import load as _load
-from tlimb.api.planning import make_plan, remember
+from tlimb.api.planning import check_data, make_plan, remember
 from tlimb.api.project import Asked, project
 from tlimb.api.running import Settings, run_graph
 from tlimb.plan.plan import Plan
@@ -22,9 +23,32 @@ def load(spec: str | Path) -> Loaded:
     return _load(Path(spec))
 
 
-def validate(spec: str | Path) -> list[Problem]:
-    """Give everything that is wrong with a spec, with places."""
-    return list(_load(Path(spec)).problems)
+def validate(spec: str | Path, *, data: bool = False, deep: bool = False, asked: Asked | None = None) -> list[Problem]:
+    """Give everything that is wrong with a spec, with places.
+
+    Args:
+        spec: the file.
+        data: also read tables and file lists.
+        deep: also build every network without memory, after reading tables and file lists.
+        asked: where things lie, and what user code the deep check may import.
+
+    Raises:
+        TlimbError: there is no such file, or the deep check is asked for where torch is not installed.
+    """
+    loaded = _load(Path(spec))
+    if loaded.broken or not (data or deep):
+        return list(loaded.problems)
+    found = check_deep(loaded, asked or Asked()).problems if deep else check_data(loaded, asked or Asked())
+    return [*loaded.problems, *found]
+
+
+def networks(loaded: Loaded, asked: Asked | None = None) -> tuple[Network, ...]:
+    """Give the networks of a loaded study with what they need; each is built without memory.
+
+    Raises:
+        TlimbError: the spec is at fault, or torch is not installed.
+    """
+    return check_deep(loaded, asked or Asked()).networks
 
 
 def plan(loaded: Loaded, asked: Asked | None = None) -> Plan:

@@ -54,13 +54,37 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Give an aligned table: text to the left, numbers to the right, columns two spaces apart."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(header, *cells, strict=True)]
-    right = [all(isinstance(row[i], int | float) or row[i] in ("", "-") for row in rows) for i in range(len(header))]
+    right = [
+        all(isinstance(row[i], int | float | Quantity) or row[i] in ("", "-") for row in rows)
+        for i in range(len(header))
+    ]
 
     def line(values: Sequence[str]) -> str:
         padded = [v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True)]
         return "  ".join(padded).rstrip()
 
     return "\n".join([line(header), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+
+
+class Quantity(str):
+    """A number that is written for people, such as `11,171,266` or `53 MB`; tables put it to the right."""
+
+    __slots__ = ()
+
+
+def grouped(number: int) -> Quantity:
+    """Write a whole number with its digits in groups: `11,171,266`."""
+    return Quantity(f"{number:,}")
+
+
+def rounded(number: float, unit: str = "") -> Quantity:
+    """Write a number with two or three digits and a decimal prefix: `53 MB`, `1.2 G`."""
+    for prefix in ("", "k", "M", "G", "T"):
+        if number < 999.5 or prefix == "T":
+            digits = 0 if number >= 9.95 or not prefix else 1
+            return Quantity(f"{number:.{digits}f} {prefix}{unit}".rstrip())
+        number /= 1000
+    raise AssertionError
 
 
 def duration(seconds: float) -> str:

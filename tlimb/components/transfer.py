@@ -173,12 +173,15 @@ def _fit(source: Tensor, target: Tensor, stem: str | None) -> Tensor | None:
 
 def _renewed(name: str, stem: str | None, adapt: Mapping[str, Any], patterns: Iterable[str]) -> bool:
     """Say whether the spec lets a tensor of another shape start anew."""
-    position = "pos_embed" in name or "position" in name
     return (
         (name == stem and adapt.get("stem") == "new")
-        or (position and adapt.get("position") == "new")
+        or (_position(name) and adapt.get("position") == "new")
         or _fits(name, patterns)
     )
+
+
+def _position(name: str) -> bool:
+    return "pos_embed" in name or "position" in name
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:
@@ -201,6 +204,8 @@ def _problem(
         notes.append(f"{len(unexpected)} only in the parent: {', '.join(sorted(unexpected)[:5])}")
     if stem in shaped:
         help_ = "adapt: {stem: sum} fits the first convolution to another number of channels"
+    elif shaped and copied and all(_position(name) for name in shaped):
+        help_ = "adapt: {position: new} starts the position embeddings anew"
     elif absent and copied:
         help_ = "adapt: {missing: [PATTERN]} lets named tensors start at random"
     else:

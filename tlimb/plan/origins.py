@@ -19,7 +19,7 @@ class Origin:
     Attributes:
         stage: the stage whose setting it is: for an inherited architecture, the stage that has it.
         pointer: JSON pointer of the value itself, inside the chosen alternative or the param.
-        value: the value under the assignment; nodes inside its options are not resolved.
+        value: the value under the assignment, options included.
         used: pointers of the `{param: ..}` nodes that lead to it.
     """
 
@@ -97,7 +97,17 @@ class Origins:
             else:
                 if isinstance(value, Component | Record | Range):
                     pointer = value.pointer
-                return Origin(stage.name, pointer, value, tuple(used))
+                return Origin(stage.name, pointer, self._resolved(stage, value, labels), tuple(used))
+
+    def _resolved(self, stage: Stage, value: Value, labels: Mapping[str, str]) -> Value:
+        """Choose inside the options of a component, or the fields of a record, too."""
+        if isinstance(value, Component):
+            options = {key: self._follow(stage, inner, "", labels).value for key, inner in value.options.items()}
+            return Component(value.name, options, value.pointer)
+        if isinstance(value, Record):
+            fields = {key: self._follow(stage, inner, "", labels).value for key, inner in value.fields.items()}
+            return Record(fields, value.pointer)
+        return value
 
     def _param(self, param: Param, labels: Mapping[str, str]) -> tuple[Value, str]:
         value = self.study.params.get(param.name)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
+from tlimb.cohorts.rows import Row
 from tlimb.language.model import Study
 from tlimb.manifest import Graph, Json, Manifest
 from tlimb.plan.expand import Expansion
@@ -20,6 +21,7 @@ class Plan:
         problems: what was found while planning: warnings only, or the plan would not exist.
         people: lines about cohorts and parts, for people.
         assumed: defaults that change bits and were not written, as (place, option, value).
+        rows: the rows of each view, by its digest; they name people, so they are never written from here.
     """
 
     study: Study
@@ -27,6 +29,7 @@ class Plan:
     problems: tuple[Problem, ...] = ()
     people: tuple[str, ...] = ()
     assumed: tuple[tuple[str, str, Json], ...] = field(default=())
+    rows: Mapping[str, tuple[Row, ...]] = field(factory=dict)
 
     @property
     def graph(self) -> Graph:

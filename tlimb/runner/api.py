@@ -24,6 +24,16 @@ def _texts(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def role_order(item: tuple[str, Any]) -> tuple[int, str]:
+    """Order roles by what they are for, never by how a spec or a file happens to order them.
+
+    The first role says how long an epoch is, and its images say what the network is built for.
+    """
+    role = item[0]
+    known = ("data", "labelled", "source")
+    return (known.index(role) if role in known else len(known), role)
+
+
 @frozen
 class Places:
     """Where things lie on this machine; none of it is part of a digest.

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Optimizer, Scenario, Scheduler
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
-from tlimb.runner.api import DivergedError, YieldError
+from tlimb.runner.api import DivergedError, YieldError, role_order
 from tlimb.runner.artefacts import write_diverged, write_fit
 from tlimb.runner.batches import Batches, Course, Position, Source
 from tlimb.runner.code import build
@@ -28,6 +28,7 @@ from tlimb.runner.networks import (
     Loaded,
     build_network,
     facts_of,
+    foreign_tensors,
     head_tensors,
     load_encoder,
     load_heads,
@@ -240,7 +241,10 @@ class Fit:
             raise TlimbError(problem, ExitCode.DATA) from error
         if found != sha256:
             raise TlimbError(Problem("changed-weights", f"the weights {sha256[:16]} were changed"), ExitCode.DATA)
-        return load_tensors(path)
+        try:
+            return foreign_tensors(path)
+        except ValueError as error:
+            raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
 
     def _auxiliaries(self) -> dict[str, Auxiliary]:
         made: dict[str, Auxiliary] = {}

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import torch
 from attrs import frozen
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
@@ -130,6 +132,40 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read tensors that `save_tensors` wrote."""
     return load_safetensors(disk.read(path))
+
+
+def foreign_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """Read weights that somebody else wrote: a .safetensors file, or a plain state dict that torch saved.
+
+    Args:
+        path: the file; what it is is told by its first bytes.
+        device: `meta` gives names and shapes without reading values into memory.
+
+    Raises:
+        ValueError: it is neither, or holds something else beside tensors.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        pickled = file.read(4) == b"PK\x03\x04"
+    try:
+        if pickled:
+            found = torch.load(path, map_location=device, weights_only=True)
+        else:
+            with safe_open(path, framework="pt", device="cpu") as opened:
+                found = {name: _read(opened, name, device) for name in opened.keys()}  # noqa: SIM118
+    except (RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
+        raise ValueError("the weights are neither a .safetensors file nor a state dict without code") from error
+    wrong = [name for name, value in found.items() if not isinstance(value, Tensor)] if isinstance(found, dict) else []
+    if not isinstance(found, dict) or wrong:
+        listed = f" but {', '.join(str(name) for name in wrong[:5])}" if wrong else ""
+        raise ValueError(f"the weights are no plain state dict: not only tensors are in it{listed}")
+    return found
+
+
+def _read(opened: Any, name: str, device: str) -> Tensor:
+    if device != "meta":
+        return cast("Tensor", opened.get_tensor(name))
+    return torch.empty(opened.get_slice(name).get_shape(), device="meta")
 
 
 @frozen

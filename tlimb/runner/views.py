@@ -46,16 +46,6 @@ class Row:
         return f"{self.sha256}-{self.mask_sha256}" if self.mask_sha256 else self.sha256
 
 
-def role_order(item: tuple[str, Any]) -> tuple[int, str]:
-    """Order roles by what they are for, never by how a spec or a file happens to order them.
-
-    The first role says how long an epoch is, and its images say what the network is built for.
-    """
-    role = item[0]
-    known = ("data", "labelled", "source")
-    return (known.index(role) if role in known else len(known), role)
-
-
 def read_view(places: Places, view: str) -> tuple[Row, ...]:
     """Read a view's private file and check that it is what its digest says.
 

@@ -17,9 +17,13 @@ def register(app: Any) -> None:
 def validate(
     specs: Annotated[list[Path], typer.Argument(help="studies, YAML files", show_default=False)],
     data: Annotated[bool, typer.Option("--data", help="also read tables and file lists")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="also build every network without memory, and say what it needs")
+    ] = False,
     root: options.Roots = None,
     private: options.Private = None,
     profile: options.Profile = None,
+    allow: options.Allow = None,
     with_names: options.WithNames = False,
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
@@ -30,7 +34,15 @@ def validate(
     for path in specs:
         loaded = load(path)
         found = list(loaded.problems)
-        if data and not loaded.broken:
+        networks = ""
+        if deep and not loaded.broken:
+            from tlimb.cli import networks as network_table
+
+            more, networks = network_table.checked(
+                loaded, options.asked(root, None, private, profile, allow), with_names=with_names
+            )
+            found += more
+        elif data and not loaded.broken:
             from tlimb.api.planning import check_data
 
             found += check_data(loaded, options.asked(root, None, private, profile), with_names=with_names)
@@ -41,4 +53,6 @@ def validate(
             print(f"{path}: {show.summary(found)}")
         else:
             print(f"{path}: valid" + (f" ({show.summary(found)})" if found else ""))
+        if networks:
+            print(f"\n{networks}")
     return int(ExitCode.FINDINGS if broken else ExitCode.DONE)

@@ -1,0 +1,73 @@
+"""Every example study is sound all the way down, and has the networks that it should."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tlimb.api.deep import look
+from tlimb.api.load import load
+from tlimb.api.planning import make_plan
+from tlimb.api.project import Asked, project
+from tlimb.deep.check import check
+from tlimb.phantom.dataset import make
+from tlimb.problems import Severity
+
+SPECS = sorted((Path(__file__).parent.parent.parent / "specs").glob("*.yaml"))
+RESNET, SFCN = "resnet3d depth=10 filters=8", "sfcn channels=8+16+32+32"
+ENCODERS = {
+    RESNET: (64, {"": 227_336, "layer3": 210_496, "layer4": 168_320, "all": 0}),
+    "resnet3d depth=18 filters=8": (64, {"": 521_576}),
+    SFCN: (32, {"": 18_784}),
+    f"{SFCN} dropout=0.2": (32, {"": 18_784}),
+    "timm model=resnet18": (
+        512,
+        {"": 11_170_240, "layer3.1.conv1": 9_574_400, "layer4.0.conv1": 8_393_728, "layer4.1.conv1": 4_720_640},
+    ),
+    "timm model=vit_tiny_patch16_224": (192, {"": 5_389_248}),
+}
+"""Width of the features, and the encoder's parameters that train, by the layer that it is frozen up to."""
+NETWORKS = {
+    "learning-curve": 4,
+    "leave-site-out": 2,
+    "nested-cross-validation": 2,
+    "on-a-cluster": 2,
+    "own-data-from-a-table": 1,
+    "paper-age-to-sex": 8,
+    "pretrain-finetune": 6,
+    "probe-and-ladder": 7,
+    "random-search": 4,
+    "shortest": 2,
+    "sources-to-targets": 3,
+    "two-visits": 1,
+}
+"""How many networks each example has, over all of its stages."""
+
+
+@pytest.fixture(scope="session")
+def cohorts(tmp_path_factory):
+    """Make the cohorts that the comments of the examples ask for, and put the examples beside them."""
+    folder = tmp_path_factory.mktemp("examples")
+    make(folder / "data" / "population", 300, families=0.3)
+    make(folder / "data" / "brains", 200)
+    make(folder / "data" / "visits", 100, visits=2)
+    for spec in SPECS:
+        shutil.copy(spec, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", [spec.stem for spec in SPECS])
+def test_an_example_has_the_networks_that_it_should(cohorts, name):
+    loaded = load(cohorts / f"{name}.yaml")
+    place = project(loaded.sound(), loaded.source.path, Asked())
+    found = look(loaded, make_plan(loaded, place), place, checking=check)
+    assert not [problem for problem in found.problems if problem.severity is Severity.ERROR]
+    assert len(found.networks) == NETWORKS[name]
+    for network in found.networks:
+        features, trained = ENCODERS[network.architecture]
+        facts = network.facts
+        heads = sum(width * (features + 1) for _, width in facts.heads)
+        assert (facts.total, facts.trainable) == (trained[""] + heads, trained[network.frozen] + heads)
+        assert facts.features == features
+        assert facts.method == "meta"
+        assert facts.memory is not None

@@ -1,0 +1,97 @@
+"""Networks without memory: on torch's meta device, else as fake tensors, else for real on the processor."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from attrs import define, field
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from tlimb.components.contracts import Encoder, Inputs
+from tlimb.manifest import canonical
+from tlimb.problems import Problem, TlimbError
+from tlimb.runner.api import Places
+from tlimb.runner.networks import build_encoder
+
+METHODS = ("meta", "fake", "cpu")
+"""Ways to build a network, the cheapest first; one that fails says nothing about the spec while another succeeds."""
+
+
+@define(eq=False)
+class Bench:
+    """Builds each encoder once for each way of building it.
+
+    Attributes:
+        places: says what user code may be imported.
+    """
+
+    places: Places
+    _fake: FakeTensorMode = field(factory=FakeTensorMode)
+    _encoders: dict[tuple[str, Inputs, str], Encoder | Exception] = field(factory=dict)
+
+    @contextmanager
+    def way(self, method: str) -> Iterator[str]:
+        """Compute in one of the ways inside the context, and give the device that tensors are made on.
+
+        The caller's random numbers are what they were afterwards.
+        """
+        with torch.random.fork_rng(devices=[]):
+            if method == "fake":
+                # torch logs what does not fit with a traceback; here it becomes a problem or is tried otherwise.
+                log = logging.getLogger("torch._subclasses.fake_tensor")
+                before, log.disabled = log.disabled, True
+                try:
+                    with self._fake:
+                        yield "cpu"
+                finally:
+                    log.disabled = before
+            else:
+                yield method
+
+    @contextmanager
+    def construction(self, method: str) -> Iterator[None]:
+        """Make modules in one of the ways inside the context."""
+        with self.way(method) as device, torch.device(device):
+            yield
+
+    def encoder(self, architecture: Mapping[str, Any], inputs: Inputs, method: str) -> Encoder:
+        """Give an encoder.
+
+        Raises:
+            TlimbError: it cannot be built in this way.
+        """
+        key = (canonical(architecture), inputs, method)
+        if key not in self._encoders:
+            try:
+                with self.construction(method):
+                    self._encoders[key] = build_encoder(architecture, inputs, 0, self.places)
+            except Exception as error:  # noqa: BLE001
+                # Modules of other people raise anything when a tensor has no values.
+                self._encoders[key] = error
+        found = self._encoders[key]
+        if isinstance(found, TlimbError):
+            raise found
+        if isinstance(found, Exception):
+            raise TlimbError(Problem("bad-option", f"{architecture['class']} cannot be made: {said(found)}")) from found
+        return found
+
+    def any_encoder(self, architecture: Mapping[str, Any], inputs: Inputs) -> tuple[Encoder, str]:
+        """Give an encoder and the first way in which it can be built.
+
+        Raises:
+            TlimbError: it can be built in no way; what the last one, the processor, says counts.
+        """
+        for method in METHODS[:-1]:
+            try:
+                return self.encoder(architecture, inputs, method), method
+            except TlimbError:
+                continue
+        return self.encoder(architecture, inputs, METHODS[-1]), METHODS[-1]
+
+
+def said(error: BaseException) -> str:
+    """Give an error's first line, without a final dot."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
