@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
 from attrs import frozen
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
@@ -153,7 +152,10 @@ def foreign_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
         else:
             with safe_open(path, framework="pt", device="cpu") as opened:
                 found = {name: _read(opened, name, device) for name in opened.keys()}  # noqa: SIM118
-    except (RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:
+        # Readers of damaged or foreign files raise anything; code in a file is refused by raising too.
         raise ValueError("the weights are neither a .safetensors file nor a state dict without code") from error
     wrong = [name for name, value in found.items() if not isinstance(value, Tensor)] if isinstance(found, dict) else []
     if not isinstance(found, dict) or wrong:
