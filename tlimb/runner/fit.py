@@ -39,7 +39,7 @@ from tlimb.runner.networks import (
 )
 from tlimb.runner.training import Recipe, Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
-from tlimb.runner.views import Row, read_view, role_order, target_tensors, targets
+from tlimb.runner.views import Row, read_view, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
 from tlimb.store import disk
 
