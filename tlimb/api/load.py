@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.language import catalogue, checking, lower, rules, source
+from tlimb.language import catalogue, checking, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
 from tlimb.language.source import Source
@@ -56,7 +56,10 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     read = source.read(path)
     problems = [*read.problems]
     study = None
-    if not read.unreadable:
+    other = None if read.unreadable else versions.check(read.root, str(path))
+    if other is not None:
+        problems.append(other)  # nothing else can be said of a language that is not ours
+    elif not read.unreadable:
         problems = checking.check(read, known)
         study = lower.lower(read)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.

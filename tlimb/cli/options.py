@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tlimb.api.project import Asked
 
 Spec = Annotated[Path, typer.Argument(help="the study, a YAML file", show_default=False)]
+Specs = Annotated[list[Path], typer.Argument(help="studies, YAML files", show_default=False)]
 Roots = Annotated[
     list[str] | None,
     typer.Option("--root", metavar="NAME=PATH", help="where a named root lies on this machine; repeatable"),

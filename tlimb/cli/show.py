@@ -50,6 +50,17 @@ def os_error(error: OSError) -> None:
     print(f"error[cannot-write]: {error.strerror or error}{where}", file=sys.stderr)
 
 
+def difference(before: str, after: str, path: Path) -> None:
+    """Print how two texts of a file differ, as `diff -u` does."""
+    from difflib import unified_diff
+
+    lines = unified_diff(before.splitlines(), after.splitlines(), f"{path} (as it is)", f"{path} (new)", lineterm="")
+    tones = {"+": "32", "-": "31", "@": "36"} if colors(sys.stdout) else {}
+    for line in lines:
+        tone = tones.get(line[:1])
+        print(line if tone is None else f"\x1b[{tone}m{line}\x1b[0m")
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Give an aligned table: text to the left, numbers to the right, columns two spaces apart."""
     cells = [[str(cell) for cell in row] for row in rows]
