@@ -153,7 +153,18 @@ def done_of(place: Project, work: str) -> str:
     return "to do" if result is None else str(result.get("status", "done"))
 
 
-# -- memory of the last run --
+# -- memory of the last plan and run --
+
+
+def list_runs(plan: Plan, place: Project) -> None:
+    """Keep a list of a plan's runs, one a line, so that a shell can complete them without planning."""
+    lines = [
+        f"{node.work}\t{node.kind.value} {node.uses[0].get('test', node.uses[0].get('stage', '')) if node.uses else ''}"
+        for node in list(plan.graph)[:REMEMBERED_RUNS]
+    ]
+    path = place.private / "plans" / f"{place.spec.stem}.runs"
+    private_folder(path.parent)
+    disk.write_atomically(path, ("\n".join(lines) + "\n").encode(), 0o600)
 
 
 def _memory(place: Project, study: Study) -> Path:

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tlimb.cli import completing
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 if TYPE_CHECKING:
     from tlimb.api.project import Asked
 
-Spec = Annotated[Path, typer.Argument(help="the study, a YAML file", show_default=False)]
-Specs = Annotated[list[Path], typer.Argument(help="studies, YAML files", show_default=False)]
+Spec = Annotated[
+    Path, typer.Argument(help="the study, a YAML file", show_default=False, autocompletion=completing.specs)
+]
+Specs = Annotated[
+    list[Path], typer.Argument(help="studies, YAML files", show_default=False, autocompletion=completing.specs)
+]
 Roots = Annotated[
     list[str] | None,
     typer.Option("--root", metavar="NAME=PATH", help="where a named root lies on this machine; repeatable"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlimb import resources
-from tlimb.export import reference
+from tlimb.export import pages, reference
 from tlimb.export.components import catalogue
 from tlimb.export.manifest import manifest
 from tlimb.language import schema
@@ -30,12 +30,19 @@ def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
     if document.is_file():
         known = from_json(json.loads(content[folder / "catalogue.json"]))
         content[document] = reference.put(document.read_text(encoding="utf-8"), reference.reference(known))
+        place = document.parent / "reference"
+        content |= {place / name: text for name, text in pages.pages(known).items()}
+        gone = [path for path in sorted(place.rglob("*.md")) if path not in content]
+    else:
+        gone = []
     stale = [path for path, text in content.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if write:
         for path in stale:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content[path], encoding="utf-8")
-    return stale
+        for path in gone:
+            path.unlink()
+    return [*stale, *gone]
 
 
 def files() -> dict[str, str]:

@@ -5,7 +5,22 @@ from typing import Any
 
 def register(app: Any) -> None:
     """Add all commands to the application."""
-    from tlimb.cli.commands import care, data, emit, fmt, index, launch, plan, rank, run, select, store, validate, watch
+    from tlimb.cli.commands import (
+        care,
+        components,
+        data,
+        emit,
+        fmt,
+        index,
+        launch,
+        plan,
+        rank,
+        run,
+        select,
+        store,
+        validate,
+        watch,
+    )
 
-    for module in (validate, fmt, plan, emit, run, launch, watch, rank, select, care, data, index, store):
+    for module in (validate, fmt, plan, emit, run, launch, watch, rank, select, components, care, data, index, store):
         module.register(app)

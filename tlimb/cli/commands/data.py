@@ -11,7 +11,6 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 def register(app: Any) -> None:
     """Add the command."""
     app.command("phantom")(phantom)
-    app.command("components")(components)
 
 
 def phantom(
@@ -36,23 +35,4 @@ def phantom(
     with progress.bar("making brains", "images") as observer:
         maker.make(folder, participants, sites, visits, families, voxel_mm, seed, observer)
     print(f"made {participants} people at {sites} sites in {folder}; labels: age, sex, diagnosis, site, family")
-    return int(ExitCode.DONE)
-
-
-def components(
-    kind: Annotated[str | None, typer.Argument(help="one kind, such as architecture", show_default=False)] = None,
-) -> int:
-    """List the components there are, with their options."""
-    from tlimb.language import catalogue
-
-    known = catalogue.load()
-    if kind is not None and not known.names(kind):
-        kinds = ", ".join(name for name in catalogue.KINDS if known.names(name))
-        raise typer.BadParameter(f"{kind!r} is no kind; {kinds}")
-    for name in (kind,) if kind is not None else catalogue.KINDS:
-        for listing in known.all(name):
-            print(f"{name} {listing.name}: {' '.join(listing.doc.split())}")
-            for option in listing.options.values() if kind is not None else ():
-                default = "required" if option.required else f"default {option.default!r}"
-                print(f"    {option.name} ({default}): {' '.join(option.doc.split())}")
     return int(ExitCode.DONE)

@@ -20,6 +20,7 @@ def register(app: Any) -> None:
     """Add the commands."""
     app.command("fmt")(fmt)
     app.command("upgrade")(upgrade)
+    app.command("show")(show)
 
 
 def fmt(specs: options.Specs, check: Check = False, diff: Diff = False) -> int:
@@ -42,6 +43,25 @@ def upgrade(specs: options.Specs, check: Check = False) -> int:
     return _rewrite(specs, upgraded, check, True, "upgraded", "already in the present version", writes=not check)
 
 
+def show(
+    spec: options.Spec,
+    resolved: Annotated[bool, typer.Option("--resolved", help="write every default out, marked as such")] = False,
+) -> int:
+    """Show a study with `defaults` and `like` merged into each stage: the same study, which plans to the same runs."""
+    from tlimb.api.load import load
+    from tlimb.cli import show as showing
+    from tlimb.language.grammar import grammar
+    from tlimb.language.rewriting.showing import shown
+    from tlimb.plan.checks import default_metrics
+
+    loaded = load(spec)
+    study = loaded.sound()
+    showing.problems(loaded.problems, loaded.source)
+    metrics = tuple(default_metrics(study, loaded.catalogue))
+    print(shown(loaded.source, grammar(loaded.catalogue), resolved=resolved, metrics=metrics), end="")
+    return int(ExitCode.DONE)
+
+
 def _rewrite(
     specs: list[Path],
     make: "Callable[[Source], str]",
@@ -53,7 +73,7 @@ def _rewrite(
     writes: bool,
 ) -> int:
     """Write each file anew, or only say which would change; a file that cannot be rewritten stays as it is."""
-    from tlimb.cli import show
+    from tlimb.cli import show as showing
     from tlimb.language.source import read
     from tlimb.store import disk
 
@@ -63,7 +83,7 @@ def _rewrite(
         try:
             text = make(source)
         except TlimbError as error:
-            show.problems(source.resolve(error.problems), source)
+            showing.problems(source.resolve(error.problems), source)
             broken = True
             continue
         if text == source.text:
@@ -71,7 +91,7 @@ def _rewrite(
             continue
         changed += 1
         if diff:
-            show.difference(source.text, text, path)
+            showing.difference(source.text, text, path)
         if not writes:
             print(f"{path}: would be {done}")
         else:

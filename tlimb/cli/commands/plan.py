@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tlimb.cli import options
+from tlimb.cli import completing, options
 from tlimb.problems import ExitCode
 
 Format = Literal["text", "mermaid", "dot", "json"]
@@ -19,8 +19,18 @@ def register(app: Any) -> None:
 def plan(
     spec: options.Spec,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="write manifests and tables here")] = None,
-    form: Annotated[str, typer.Option("--format", help="text, mermaid, dot or json")] = "text",
-    explain: Annotated[str | None, typer.Option("--explain", metavar="RUN", help="say all of one run")] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="text, mermaid, dot or json",
+            autocompletion=completing.one_of("text", "mermaid", "dot", "json"),
+        ),
+    ] = "text",
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="RUN", help="say all of one run", autocompletion=completing.runs),
+    ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="what changed since the study last ran")] = False,
     limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
     allow_leak: Annotated[
@@ -35,7 +45,7 @@ def plan(
 ) -> int:
     """Show every run of a study: what is shared, what is done, what is to do."""
     from tlimb.api.load import load
-    from tlimb.api.planning import make_plan, write_plan
+    from tlimb.api.planning import list_runs, make_plan, write_plan
     from tlimb.api.project import project
     from tlimb.cli import overview, progress, show
 
@@ -46,6 +56,7 @@ def plan(
     with progress.hashing() as observer:
         made = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
     show.problems((*loaded.problems, *made.problems), loaded.source)
+    list_runs(made, place)
     if explain is not None:
         print(overview.explain(made, place, explain))
     elif diff:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tlimb.cli import options
+from tlimb.cli import completing, options
 from tlimb.problems import ExitCode
 
 
@@ -15,8 +15,18 @@ def register(app: Any) -> None:
 
 
 def rank(
-    what: Annotated[Path, typer.Argument(help="a study (YAML) or a plan folder", show_default=False)],
-    form: Annotated[str, typer.Option("--format", help="text, markdown, csv, tsv or json")] = "text",
+    what: Annotated[
+        Path,
+        typer.Argument(help="a study (YAML) or a plan folder", show_default=False, autocompletion=completing.specs),
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="text, markdown, csv, tsv or json",
+            autocompletion=completing.one_of("text", "markdown", "csv", "tsv", "json"),
+        ),
+    ] = "text",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="write table and pictures into this folder")
     ] = None,

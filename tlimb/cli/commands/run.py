@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tlimb.cli import options
+from tlimb.cli import completing, options
 
 
 def register(app: Any) -> None:
@@ -16,7 +16,11 @@ def register(app: Any) -> None:
 def run(
     what: Annotated[
         list[Path],
-        typer.Argument(help="a study (YAML), manifests (.json, .jsonl) or a plan folder", show_default=False),
+        typer.Argument(
+            help="a study (YAML), manifests (.json, .jsonl) or a plan folder",
+            show_default=False,
+            autocompletion=completing.runnable,
+        ),
     ],
     workers: Annotated[int, typer.Option("--workers", "-j", help="runs at a time [CPU cores]")] = 0,
     smoke: Annotated[

@@ -1,6 +1,5 @@
 """`tlimb validate`: find the mistakes of a spec before anything runs."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ def register(app: Any) -> None:
 
 
 def validate(
-    specs: Annotated[list[Path], typer.Argument(help="studies, YAML files", show_default=False)],
+    specs: options.Specs,
     data: Annotated[bool, typer.Option("--data", help="also read tables and file lists")] = False,
     deep: Annotated[
         bool, typer.Option("--deep", help="also build every network without memory, and say what it needs")

@@ -51,6 +51,7 @@ class Node:
         flow: it was written in braces or brackets.
         start: where it begins.
         end: where it ends; None for a block, which ends with its last entry.
+        pointer: JSON pointer of the value it was made from; empty where that does not matter.
     """
 
     kind: Literal["scalar", "mapping", "sequence"]
@@ -61,6 +62,7 @@ class Node:
     flow: bool = False
     start: Position = (0, 0)
     end: Position | None = None
+    pointer: str = ""
 
     def entry(self, name: str) -> Entry | None:
         """Give the entry of a key, None when there is none."""

@@ -163,7 +163,7 @@ def unknown_role(facts: Facts) -> Iterator[Problem]:
         trees.append(None if monitor is None else monitor.get("role"))
         for found in trees:
             for leaf in facts.leaves(found):
-                if isinstance(leaf.value, str) and leaf.value not in roles:
+                if isinstance(leaf.value, str) and leaf.value not in (*roles, "none"):
                     yield _unknown("unknown-role", f"role of `{stage.name}`", leaf, roles)
 
 

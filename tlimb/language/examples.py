@@ -1,0 +1,219 @@
+"""A small runnable study for every component: how it is written, and where."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tlimb.language.catalogue import Catalogue, Listing, Option
+from tlimb.language.grammar import grammar
+from tlimb.language.rewriting.formatting import formatted
+from tlimb.language.rewriting.spelling import spelled
+from tlimb.language.source import parse
+
+FOLDER = "data/people"
+COHORT = f"tlimb phantom {FOLDER} --participants 60"
+"""What makes the images that the studies read."""
+
+_WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
+    {
+        ("cohort", "folder"): FOLDER,
+        ("cohort", "suffix"): "T1w",
+        ("cohort", "file"): f"{FOLDER}/participants.tsv",
+        ("cohort", "image"): f"{FOLDER}/{{participant_id}}/anat/{{participant_id}}_T1w.nii.gz",
+        ("split", "by"): "site",
+        ("split", "name"): "part",
+        ("split", "folds"): 3,
+        ("data", "crop"): [20, 24, 20],
+        ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
+        ("preprocess", "shape"): [20, 24, 20],
+        ("auxiliary", "alpha"): 0.1,
+        ("optimizer", "lr"): 1e-3,
+        ("backend", "volume_claim"): "study",
+        ("search", "count"): 4,
+    }
+)
+"""Values of required options for which their type alone tells no good one: kind and option -> value."""
+
+_USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
+    {
+        ("split", "holdout"): {"train": 0.6, "val": 0.2, "test": 0.2, "stratify": ["sex"]},
+        ("split", "kfold"): {"val": 0.2},
+        ("split", "leave_one_out"): {"val": 0.2},
+        ("data", "slices_2d"): {"size": [32, 32]},
+        ("architecture", "resnet3d"): {"filters": 8},
+        ("architecture", "sfcn"): {"channels": [8, 16, 32, 32]},
+    }
+)
+"""Options worth showing although they have defaults."""
+
+Place = Callable[[dict[str, Any], Listing, Any], None]
+
+
+def written(listing: Listing) -> Any:
+    """Give a component as it is written: its name, or its name with the options that it needs."""
+    options = {name: value(listing, option) for name, option in listing.options.items() if option.required}
+    options |= _USEFUL.get((listing.kind, listing.name), {})
+    ordered = {name: options[name] for name in listing.options if name in options}
+    return {listing.name: ordered} if ordered else listing.name
+
+
+def value(listing: Listing, option: Option) -> Any:
+    """Give a value that an option may have."""
+    known = _WRITTEN.get((listing.kind, option.name))
+    if known is not None:
+        return known
+    schema = option.schema
+    if schema.get("names") == "labels":
+        return "age" if listing.facts.get("kind") == "number" else "sex"
+    for found in (schema.get("enum"), schema.get("examples")):
+        if found:
+            return found[0]
+    types = schema.get("type")
+    kind = types if isinstance(types, str) else (types or ["string"])[0]
+    if kind in ("integer", "number"):
+        least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        most = schema.get("maximum", schema.get("exclusiveMaximum", least + 16))
+        return min(max(least, 8), most)
+    return {"boolean": True, "array": [], "object": {}}.get(str(kind), "x")
+
+
+def study(listing: Listing, catalogue: Catalogue) -> str:
+    """Give a whole study that uses a component, as text."""
+    found = _base()
+    _PLACES[listing.kind](found, listing, written(listing))
+    text = formatted(parse(spelled(found), Path("study.yaml")), grammar(catalogue))
+    return re.sub(r"\n(?=[a-z]+:(?: \{.*\})?\n)", r"\n\n", text)
+
+
+def _base() -> dict[str, Any]:
+    return {
+        "tlimb": 1,
+        "datasets": {
+            "people": {
+                "files": {"phantom": {"folder": FOLDER}},
+                "split": {"holdout": {"train": 0.6, "val": 0.2, "test": 0.2}},
+            }
+        },
+        "stages": {
+            "train": {
+                "dataset": "people",
+                "data": {"bio_image": {"spacing_mm": 8, "crop": [20, 24, 20]}},
+                "architecture": {"resnet3d": {"depth": 10, "filters": 8}},
+                "objective": {"classification": {"target": "sex"}},
+                "optimizer": {"adamw": {"lr": 1e-3}},
+                "trainer": {"epochs": 2, "batch_size": 16},
+            }
+        },
+        "tests": {"held_out": {"of": "train"}},
+    }
+
+
+def _in_dataset(key: str) -> Place:
+    def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
+        people = found["datasets"]["people"]
+        people[key] = said
+        if listing.name == "column":  # the phantom's sites stand for a column that says train, val and test
+            recoded = {"part": {"column": "site", "map": {"A": "train", "B": "val", "C": "test"}}}
+            found["datasets"]["people"] = {"files": people["files"], "labels": recoded, "split": said}
+
+    return put
+
+
+def _in_stage(key: str) -> Place:
+    def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
+        stage = found["stages"]["train"]
+        stage[key] = said
+        flat = listing.facts.get("dims") == [2] if key == "architecture" else listing.name.endswith("_2d")
+        if flat and key == "architecture":
+            stage["data"] = {"slices_2d": {"size": [32, 32]}}
+        elif flat:
+            stage["architecture"] = {"timm": {"model": "resnet18"}}
+        if listing.facts.get("needs_parent"):
+            _with_parent(found, key, said)
+
+    return put
+
+
+def _with_parent(found: dict[str, Any], key: str, said: Any) -> None:
+    stage = found["stages"].pop("train")
+    stage.pop(key)
+    shared = {name: stage.pop(name) for name in ("dataset", "data", "architecture", "optimizer", "trainer")}
+    stages = {
+        "pretrain": {"objective": {"regression": {"target": "age"}}},
+        "finetune": {"from": "pretrain", **stage, key: said},
+    }
+    tests = {"held_out": {"of": "finetune"}}
+    found |= {"stages": stages, "tests": tests}
+    items = [(name, value) for name, value in found.items() if name not in ("stages", "tests")]
+    found.clear()
+    found.update({**dict(items), "defaults": shared, "stages": stages, "tests": tests})
+
+
+def _step(key: str) -> Place:
+    def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
+        steps: dict[str, Any] = {
+            "canonical": "canonical",
+            "resample": {"resample": {"spacing_mm": 8}},
+            "crop": {"crop": {"shape": [20, 24, 20]}},
+        }
+        if key == "preprocess":
+            steps[listing.name] = said
+        options = {"preprocess": list(steps.values()), **({} if key == "preprocess" else {key: [said]})}
+        found["stages"]["train"]["data"] = {"volume_3d": options}
+
+    return put
+
+
+def _heads(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    stage = found["stages"]["train"]
+    heads = {"sex": {"objective": stage["objective"]}, "age": {"objective": {"regression": {"target": "age"}}}}
+    items = [(name, value) for name, value in stage.items() if name != "objective"]
+    stage.clear()
+    stage.update({**dict(items), "heads": heads, "weighting": said})
+
+
+def _metric(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    if listing.facts.get("kind") == "number":
+        found["stages"]["train"]["objective"] = {"regression": {"target": "age"}}
+    found["report"] = {"metrics": [said]}
+
+
+def _search(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    rates = {"choice": [1e-4, 1e-3]} if listing.name == "grid" else {"log_uniform": [1e-4, 1e-2]}
+    found["stages"]["train"]["optimizer"] = {"adamw": {"lr": rates}}
+    found |= {"search": said, "select": {"metric": "cross_entropy"}}
+
+
+def _layout(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    entry = {"file": "weights.safetensors", "layout": said, "digest": "sha256:" + 64 * "0"}
+    found["pretrained"] = {"public": entry}
+    found["stages"]["train"]["from"] = "public"
+
+
+def _backend(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    found["execution"] = {"profiles": {"mine": {"backend": said}}}
+
+
+_PLACES: Mapping[str, Place] = MappingProxyType(
+    {
+        "cohort": _in_dataset("files"),
+        "split": _in_dataset("split"),
+        **{
+            kind: _in_stage(kind)
+            for kind in (
+                "data", "architecture", "head", "objective", "auxiliary", "sampler", "scenario", "optimizer",
+                "scheduler",
+            )
+        },
+        "preprocess": _step("preprocess"),
+        "augment": _step("augment"),
+        "weighting": _heads,
+        "metric": _metric,
+        "layout": _layout,
+        "search": _search,
+        "backend": _backend,
+    }
+)  # fmt: skip
+"""How a component of each kind is put into the study."""
