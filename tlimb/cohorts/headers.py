@@ -128,6 +128,44 @@ def _checked(
     return Header(tuple(shape), sizes, f"nifti {datatype}{order}{scaled}", int(offset), length)
 
 
+def axes(prefix: bytes) -> tuple[int, int, int]:
+    """Give for the axes to the right, to the front and up which stored axis of a NIfTI file runs along them.
+
+    Args:
+        prefix: the first bytes of the decompressed file, whose header has been read without a fault.
+    """
+    first = prefix[344:348] == b"n+1\0"
+    order = "<" if struct.unpack_from("<i", prefix)[0] in (348, 540) else ">"
+    number, places = ("f", (252, 254, 256, 280)) if first else ("d", (344, 348, 352, 400))
+    code = "h" if first else "i"
+    quaternion = struct.unpack_from(f"{order}{code}", prefix, places[0])[0] > 0
+    affine = struct.unpack_from(f"{order}{code}", prefix, places[1])[0] > 0
+    if affine:
+        rows = struct.unpack_from(f"{order}12{number}", prefix, places[3])
+        matrix = [rows[0:3], rows[4:7], rows[8:11]]
+    elif quaternion:
+        matrix = _rotation(*struct.unpack_from(f"{order}3{number}", prefix, places[2]))
+    else:
+        return 0, 1, 2
+    lengths = [math.sqrt(sum(row[j] ** 2 for row in matrix)) or 1.0 for j in range(3)]
+    ranked = sorted(((abs(matrix[i][j]) / lengths[j], i, j) for i in range(3) for j in range(3)), reverse=True)
+    found: dict[int, int] = {}
+    for _, world, stored in ranked:
+        if world not in found and stored not in found.values():
+            found[world] = stored
+    return found[0], found[1], found[2]
+
+
+def _rotation(b: float, c: float, d: float) -> list[tuple[float, ...]]:
+    """Give the rotation of a quaternion whose first number is left out, as NIfTI stores it."""
+    a = math.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    return [
+        (a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)),
+        (2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)),
+        (2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c),
+    ]
+
+
 def _invertible(affine: Sequence[float]) -> bool:
     if not all(map(math.isfinite, affine)):
         return False

@@ -12,6 +12,7 @@ def register(app: Any) -> None:
         emit,
         fmt,
         index,
+        init,
         launch,
         plan,
         rank,
@@ -22,5 +23,21 @@ def register(app: Any) -> None:
         watch,
     )
 
-    for module in (validate, fmt, plan, emit, run, launch, watch, rank, select, components, care, data, index, store):
+    for module in (
+        init,
+        validate,
+        fmt,
+        plan,
+        emit,
+        run,
+        launch,
+        watch,
+        rank,
+        select,
+        components,
+        care,
+        data,
+        index,
+        store,
+    ):
         module.register(app)
