@@ -1,8 +1,10 @@
 """What commands print: problems, tables, durations."""
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tlimb.language.source import Source
@@ -96,6 +98,25 @@ def rounded(number: float, unit: str = "") -> Quantity:
             return Quantity(f"{number:.{digits}f} {prefix}{unit}".rstrip())
         number /= 1000
     raise AssertionError
+
+
+def width() -> int:
+    """Give the letters that fit on a line of the terminal, at most 120."""
+    return min(120, shutil.get_terminal_size((100, 24)).columns)
+
+
+def columns(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Give columns two spaces apart; empty ones are left out, and the last is wrapped to the terminal."""
+    used = [i for i in range(len(header)) if any(row[i] for row in rows)]
+    table = [tuple(row[i] for i in used) for row in (header, *rows)]
+    widths = [min(40, max(len(row[i]) for row in table)) for i in range(len(used) - 1)]
+    room = max(30, width() - sum(widths) - 2 * len(widths) - 2)
+    for row in table:
+        cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, (*widths, room), strict=True)]
+        for line in range(max(map(len, cells))):
+            parts = [cell[line] if line < len(cell) else "" for cell in cells]
+            padded = [part.ljust(width) for part, width in zip(parts, widths, strict=False)]
+            yield "  ".join([*padded, parts[-1]]).rstrip()
 
 
 def duration(seconds: float) -> str:

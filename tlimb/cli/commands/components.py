@@ -1,13 +1,12 @@
 """`tlimb components`: what there is to write, how, and where it comes from."""
 
-import shutil
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tlimb.cli import completing
+from tlimb.cli import completing, show
 from tlimb.problems import ExitCode
 
 if TYPE_CHECKING:
@@ -54,10 +53,6 @@ def _known(what: str, word: str, names: Any) -> None:
         raise typer.BadParameter(f"{word!r} is no {what}; {help_}")
 
 
-def _width() -> int:
-    return min(120, shutil.get_terminal_size((100, 24)).columns)
-
-
 def _overview(known: "Catalogue") -> Iterator[str]:
     """Give one line a component, with the options it needs."""
     from tlimb.language.catalogue import KINDS
@@ -67,7 +62,7 @@ def _overview(known: "Catalogue") -> Iterator[str]:
         for kind in KINDS
         for listing in known.all(kind)
     ]
-    yield from _columns(("kind", "name", "needs", "what it is"), rows)
+    yield from show.columns(("kind", "name", "needs", "what it is"), rows)
     yield ""
     yield "more: tlimb components KIND, and tlimb components KIND NAME"
 
@@ -107,7 +102,7 @@ def _head(listing: "Listing") -> Iterator[str]:
     if listing.aka:
         said.append("Elsewhere: " + "; ".join(f"{word} is {here}" for word, here in listing.aka.items()))
     for text in said:
-        yield from textwrap.wrap(text, _width() - 2, initial_indent="  ", subsequent_indent="  ")
+        yield from textwrap.wrap(text, show.width() - 2, initial_indent="  ", subsequent_indent="  ")
 
 
 def _options(listing: "Listing") -> Iterator[str]:
@@ -125,18 +120,4 @@ def _options(listing: "Listing") -> Iterator[str]:
     ]
     if rows:
         yield ""
-        yield from (f"  {line}" for line in _columns(("option", "value", "default", "unit", "meaning"), rows))
-
-
-def _columns(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Give columns two spaces apart; empty ones are left out, and the last is wrapped to the terminal."""
-    used = [i for i in range(len(header)) if any(row[i] for row in rows)]
-    table = [tuple(row[i] for i in used) for row in (header, *rows)]
-    widths = [min(40, max(len(row[i]) for row in table)) for i in range(len(used) - 1)]
-    room = max(30, _width() - sum(widths) - 2 * len(widths) - 2)
-    for row in table:
-        cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, (*widths, room), strict=True)]
-        for line in range(max(map(len, cells))):
-            parts = [cell[line] if line < len(cell) else "" for cell in cells]
-            padded = [part.ljust(width) for part, width in zip(parts, widths, strict=False)]
-            yield "  ".join([*padded, parts[-1]]).rstrip()
+        yield from (f"  {line}" for line in show.columns(("option", "value", "default", "unit", "meaning"), rows))

@@ -55,4 +55,4 @@ def _examples() -> str:
     from tlimb.cli import show
 
     lines = [(one.name, one.what) for one in templates()]
-    return show.table(("name", "what it asks"), lines)
+    return "\n".join(show.columns(("name", "what it asks"), lines))
