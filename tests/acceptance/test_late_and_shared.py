@@ -132,7 +132,7 @@ def test_p9_a_damaged_object_is_put_aside_and_computed_again_with_the_same_bytes
     data[-3] ^= 1
     weights.chmod(0o644)
     weights.write_bytes(data)
-    assert "1 corrupt" in finished_verify(finished)
+    assert "1 results and 0 cached volumes corrupt" in finished_verify(finished)
     done = finished.run()
     assert done.stdout.startswith("1 nodes computed, 24 done before")
     assert finished.objects() == before

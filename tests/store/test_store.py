@@ -256,9 +256,16 @@ def test_verify_reads_everything_and_names_what_is_damaged(store):
     bad = publish(store, other).path / "history.json"
     bad.chmod(0o644)
     bad.write_bytes(b"{}")
-    assert upkeep.verify(store) == (1, [other])
+    store.cache_write("recipe", "a" * 64, b"volume")
+    store.cache_write("recipe", "b" * 64, b"volume")
+    flipped = store.cache_path("recipe", "b" * 64)
+    flipped.chmod(0o644)
+    flipped.write_bytes(b"w" + flipped.read_bytes()[1:])
+    assert upkeep.verify(store) == upkeep.Verified(1, 1, (other,), ("b" * 64,))
     assert [line.work for line in upkeep.ls(store)] == [WORK]
-    assert upkeep.du(store)["objects"] > 0
+    files, size = upkeep.du(store)["objects"]
+    assert files == len(list(store.path(WORK).iterdir()))
+    assert size == sum(path.stat().st_size for path in store.path(WORK).iterdir())
 
 
 def test_gc_keeps_what_is_kept_and_young_folders_whatever_our_clock_says(store, monkeypatch):

@@ -5,10 +5,15 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlimb.language.source import Source
 from tlimb.problems import Problem, Severity
+
+if TYPE_CHECKING:
+    from tlimb.store.upkeep import Verified
 
 
 def problems(found: Iterable[Problem], source: Source | None = None) -> None:
@@ -117,6 +122,25 @@ def columns(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterato
             parts = [cell[line] if line < len(cell) else "" for cell in cells]
             padded = [part.ljust(width) for part, width in zip(parts, widths, strict=False)]
             yield "  ".join([*padded, parts[-1]]).rstrip()
+
+
+def verified(found: "Verified") -> str:
+    """Give what a verification of the store has shown, one line and one more for each damaged thing."""
+    whole = f"{found.results} results and {found.volumes} cached volumes whole"
+    if not found.damaged:
+        return whole
+    counts = f"{len(found.damaged_results)} results and {len(found.damaged_volumes)} cached volumes corrupt"
+    listed = (f"  result {work}" for work in found.damaged_results), (f"  volume {k}" for k in found.damaged_volumes)
+    return "\n".join([f"{whole}; {counts} (set aside in quarantine/, made again by the next run)", *chain(*listed)])
+
+
+def size(count: float) -> str:
+    """Give a number of bytes for people: `507 B`, `5.9 kB`, `2.8 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def duration(seconds: float) -> str:

@@ -4,10 +4,12 @@ A file counts as written only after its bytes and the folder that names it have 
 only by rename, so no reader ever sees half a file.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -170,4 +172,15 @@ def remove_tree(folder: Path) -> None:
 
 def size(folder: Path) -> int:
     """Give the bytes of all files under a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return count(folder)[1]
+
+
+def count(folder: Path) -> tuple[int, int]:
+    """Give the number of files under a folder and their bytes; a file that vanishes meanwhile counts as none."""
+    sizes = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode):
+                sizes.append(found.st_size)
+    return len(sizes), sum(sizes)

@@ -34,33 +34,53 @@ def ls(store: Store) -> Iterator[Line]:
         )
 
 
-def du(store: Store) -> dict[str, int]:
-    """Give the bytes in each part of the store."""
-    return {part: disk.size(store.base / part) for part in PARTS}
+def du(store: Store) -> dict[str, tuple[int, int]]:
+    """Give the number of files and their bytes in each part of the store."""
+    return {part: disk.count(store.base / part) for part in PARTS}
 
 
-def verify(store: Store) -> tuple[int, list[str]]:
-    """Read every byte of every object and cached volume.
+@frozen
+class Verified:
+    """What reading every byte has shown; what is damaged lies in quarantine now.
 
-    Returns:
-        How many are intact, and the works or keys that were damaged and now are in quarantine.
+    Attributes:
+        results: objects that are intact.
+        volumes: cached volumes that are intact; they are no results and can be made again.
+        damaged_results: works of the damaged objects.
+        damaged_volumes: keys of the damaged volumes.
     """
-    intact, damaged = 0, []
+
+    results: int
+    volumes: int
+    damaged_results: tuple[str, ...]
+    damaged_volumes: tuple[str, ...]
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Give everything that was damaged."""
+        return (*self.damaged_results, *self.damaged_volumes)
+
+
+def verify(store: Store) -> Verified:
+    """Read every byte of every object and cached volume."""
+    results, volumes = 0, 0
+    damaged_results: list[str] = []
+    damaged_volumes: list[str] = []
     for work in list(store.works()):
         if store.entry(work) is None:
-            damaged.append(work)
+            damaged_results.append(work)
         else:
-            intact += 1
+            results += 1
     for recipe in disk.names(store.base / "cache"):
         for name in disk.names(store.base / "cache" / recipe):
             key = name.removesuffix(".npy")
             if key == name:
                 continue
             if store.cache_read(recipe, key) is None:
-                damaged.append(key)
+                damaged_volumes.append(key)
             else:
-                intact += 1
-    return intact, damaged
+                volumes += 1
+    return Verified(results, volumes, tuple(damaged_results), tuple(damaged_volumes))
 
 
 def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False) -> list[Path]:

@@ -49,7 +49,7 @@ def verify(
     from tlimb.api import care
     from tlimb.api.load import load
     from tlimb.api.project import project
-    from tlimb.cli import progress
+    from tlimb.cli import progress, show
     from tlimb.store import Store, upkeep
 
     loaded = load(spec)
@@ -57,9 +57,9 @@ def verify(
     with progress.hashing() as observer:
         for line in care.verify_images(loaded, place, observer, full=full):
             print(line)
-    whole, corrupt = upkeep.verify(Store(place.store))
-    print(f"store: {whole} results whole, {len(corrupt)} corrupt (set aside in quarantine/)")
-    return int(ExitCode.FINDINGS if corrupt else ExitCode.DONE)
+    found = upkeep.verify(Store(place.store))
+    print(f"store: {show.verified(found)}")
+    return int(ExitCode.FINDINGS if found.damaged else ExitCode.DONE)
 
 
 def predictions(

@@ -1,11 +1,14 @@
 """`tlimb store`: what lies in a store, whether it is whole, and what may go."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tlimb.problems import ExitCode
+from tlimb.problems import ExitCode, Problem, TlimbError
+
+if TYPE_CHECKING:
+    from tlimb.store import Store
 
 Folder = Annotated[Path, typer.Option("--store", help="folder of the store")]
 DEFAULT = Path("tlimb-store")
@@ -21,37 +24,50 @@ def register(app: Any) -> None:
     app.add_typer(group, name="store")
 
 
+def _opened(folder: Path) -> "Store":
+    """Open a store that is there; an empty listing of a mistyped folder would mislead.
+
+    Raises:
+        TlimbError: the folder is no store.
+    """
+    from tlimb.store import Store
+
+    found = Store(folder)
+    if not found.base.is_dir():
+        message = f"no store in `{folder}`"
+        raise TlimbError(Problem("no-store", message, help="name its folder with --store"), ExitCode.USAGE)
+    return found
+
+
 def ls(store: Folder = DEFAULT) -> int:
     """List what is finished."""
-    from attrs import asdict
-
     from tlimb.cli import show
-    from tlimb.store import Store, upkeep
+    from tlimb.store import upkeep
 
-    rows = [tuple(asdict(line).values()) for line in upkeep.ls(Store(store))]
-    header = tuple(field.name for field in upkeep.Line.__attrs_attrs__)
-    print(show.table(header, rows) if rows else "the store is empty")
+    rows = [(line.work, line.kind, line.status, show.size(line.size)) for line in upkeep.ls(_opened(store))]
+    print(show.table(("work", "kind", "status", "size"), rows) if rows else "the store has no results")
     return int(ExitCode.DONE)
 
 
 def verify(store: Folder = DEFAULT) -> int:
     """Check every file against its digest; what is corrupt is set aside and will be computed again."""
-    from tlimb.store import Store, upkeep
+    from tlimb.cli import show
+    from tlimb.store import upkeep
 
-    whole, corrupt = upkeep.verify(Store(store))
-    print(f"{whole} whole, {len(corrupt)} corrupt (set aside in quarantine/)")
-    for work in corrupt:
-        print(f"  {work}")
-    return int(ExitCode.FINDINGS if corrupt else ExitCode.DONE)
+    found = upkeep.verify(_opened(store))
+    print(show.verified(found))
+    return int(ExitCode.FINDINGS if found.damaged else ExitCode.DONE)
 
 
 def du(store: Folder = DEFAULT) -> int:
-    """Say how many megabytes each part of a store takes."""
+    """Say how many files each part of a store has, and how big they are."""
     from tlimb.cli import show
-    from tlimb.store import Store, upkeep
+    from tlimb.store import upkeep
 
-    rows = [(name, f"{size / 1e6:.1f}") for name, size in upkeep.du(Store(store)).items()]
-    print(show.table(("part", "MB"), rows))
+    parts = upkeep.du(_opened(store))
+    rows = [(name, files, show.size(size)) for name, (files, size) in parts.items()]
+    files, sizes = zip(*parts.values(), strict=True)
+    print(show.table(("part", "files", "size"), [*rows, ("all", sum(files), show.size(sum(sizes)))]))
     return int(ExitCode.DONE)
 
 
@@ -63,14 +79,15 @@ def gc(
     """Remove leftovers of dead runs and, with --keep-plan, everything that no such plan reads."""
     import csv
 
-    from tlimb.store import Store, upkeep
+    from tlimb.store import upkeep
 
+    opened = _opened(store)
     keep = None
     if keep_plan:
         keep = set()
         for folder in keep_plan:
             with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
                 keep |= {line["work"] for line in csv.DictReader(file)}
-    removed = upkeep.gc(Store(store), keep, dry_run)
+    removed = upkeep.gc(opened, keep, dry_run)
     print(f"{'would remove' if dry_run else 'removed'} {len(removed)} folders and files")
     return int(ExitCode.DONE)
