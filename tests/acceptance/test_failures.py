@@ -56,6 +56,7 @@ def test_p12_failed_runs_never_stop_siblings_and_their_descendants_are_skipped(f
     print(f"codes of the attempts: {codes}; command: 1")
     assert codes["good"] == [0]
     assert codes["raises"] == [70]
+    assert codes["dies"] == [9]
     assert codes["nan"] == [76]
     said = failed.done.stdout
     assert "6 skipped, since what they need failed" in said

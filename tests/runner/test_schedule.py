@@ -174,14 +174,20 @@ def test_a_killed_child_is_reported_with_its_signal(cohort):
         if event["event"] == "started":
             os.kill(event["pid"], signal.SIGKILL)
 
-    summary = supervise(graph_of(manifest), cohort.places(), 1, Options(), kill)
+    places = cohort.places()
+    summary = supervise(graph_of(manifest), places, 1, Options(), kill)
     assert summary.failed[manifest.work].code == 137
+    (attempt,) = Store(places.store).record(manifest.work)["attempts"]
+    assert (attempt["code"], attempt["log"]) == (137, f"logs/{manifest.work}.log")
+    assert "memory ran out" in attempt["reason"]
+    assert attempt["began"] <= attempt["ended"]
+    assert (places.private / attempt["log"]).is_file()
 
 
 @pytest.mark.long
 def test_children_die_with_the_warm_parent(cohort):
     manifest = fit_manifest(cohort.view(range(6)), trainer={"epochs": 5000, "batch_size": 1})
-    pids = []
+    pids, places = [], cohort.places()
 
     def kill(event):
         if event["event"] == "started":
@@ -189,8 +195,9 @@ def test_children_die_with_the_warm_parent(cohort):
             parent = int(Path(f"/proc/{event['pid']}/stat").read_text().split()[3])
             os.kill(parent, signal.SIGKILL)
 
-    summary = supervise(graph_of(manifest), cohort.places(), 1, Options(), kill)
+    summary = supervise(graph_of(manifest), places, 1, Options(), kill)
     assert summary.failed[manifest.work].code == 137
+    assert [one["code"] for one in Store(places.store).record(manifest.work)["attempts"]] == [137]
     for _ in range(100):
         if not Path(f"/proc/{pids[0]}").exists():
             break

@@ -109,7 +109,6 @@ def _keep_traceback(job: Job, error: BaseException) -> None:
 
 def _note(job: Job, began: float, code: int, reason: str) -> None:
     """Add this attempt to the work's record, which is outside every equality promise."""
-    record = job.store.record(job.manifest.work)
     attempt = {
         "began": began,
         "ended": time.time(),
@@ -120,8 +119,4 @@ def _note(job: Job, began: float, code: int, reason: str) -> None:
         "cached": job.counter.cached,
         **job.facts,
     }
-    record = {**record, "work": job.manifest.work, "attempts": [*record.get("attempts", []), attempt]}
-    try:
-        job.store.write_record(job.manifest.work, record)
-    except OSError:
-        return
+    job.store.add_attempt(job.manifest.work, attempt)

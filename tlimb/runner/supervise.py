@@ -20,6 +20,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -100,7 +101,7 @@ class _Supervisor:
     agenda: Agenda = field(init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     lines: wire.Lines | None = field(default=None, init=False)
-    running: set[str] = field(factory=set, init=False)
+    running: dict[str, float] = field(factory=dict, init=False)
     outcomes: dict[str, dict[str, Any]] = field(factory=dict, init=False)
     starts: int = field(default=0, init=False)
     stopped_by: int | None = field(default=None, init=False)
@@ -135,7 +136,7 @@ class _Supervisor:
                 self._lost(manifest.work, int(ExitCode.INTERNAL), "the warm parent cannot be started")
                 continue
             self.agenda.start(manifest.work)
-            self.running.add(manifest.work)
+            self.running[manifest.work] = time.time()
             self._command({"run": manifest.to_json()})
 
     def _start(self) -> bool:
@@ -188,11 +189,12 @@ class _Supervisor:
         if event["event"] == "outcome":
             self.outcomes[work] = event
         elif event["event"] == "exit":
-            self.running.discard(work)
             told = self.outcomes.pop(work, None)
             code = int(event["code"])
             if told is None or told["code"] != code:
-                told = {"reason": _death(code), "reused": False}
+                self._perished(work, code, _death(work, code), recorded=told is not None)
+                return
+            self.running.pop(work, None)
             self._end(work, code, str(told["reason"]), bool(told["reused"]))
         elif event["event"] in ("started", "progress"):
             self.observer(event)
@@ -202,6 +204,21 @@ class _Supervisor:
             code = int(ExitCode.YIELDED)
         self.agenda.finish(work, code, reason, reused)
         self.observer(_ending(work, code, reason, reused))
+
+    def _perished(self, work: str, code: int, reason: str, *, recorded: bool = False) -> None:
+        """Note the end of a child that could not do so itself, in the work's record too."""
+        began = self.running.pop(work, time.time())
+        if not recorded:
+            attempt = {
+                "began": began,
+                "ended": time.time(),
+                "host": socket.gethostname(),
+                "code": code,
+                "reason": reason,
+                "log": wire.log_of(work),
+            }
+            self.agenda.store.add_attempt(work, attempt)
+        self._end(work, code, reason, False)
 
     def _lost(self, work: str, code: int, reason: str) -> None:
         self.agenda.start(work)
@@ -213,8 +230,7 @@ class _Supervisor:
         code = self.process.wait()
         self._close()
         for work in sorted(self.running):
-            self._end(work, 128 - code if code < 0 else int(ExitCode.INTERNAL), "the warm parent ended", False)
-        self.running.clear()
+            self._perished(work, 128 - code if code < 0 else int(ExitCode.INTERNAL), "the warm parent ended")
 
     def _wind_down(self) -> None:
         """Let the children write their resume points; a second signal kills them."""
@@ -228,7 +244,7 @@ class _Supervisor:
         except _InterruptedError:
             self._close(kill=True)
         for work in sorted(self.running):
-            self._end(work, int(ExitCode.YIELDED), "it was interrupted", False)
+            self._perished(work, int(ExitCode.YIELDED), "it was interrupted, and killed before it had saved")
 
     def _close(self, kill: bool = False) -> None:
         process, self.process = self.process, None
@@ -271,12 +287,13 @@ def _ending(work: str, code: int, reason: str, reused: bool) -> Event:
     return {"event": "failed", "work": work, "code": code, "reason": reason}
 
 
-def _death(code: int) -> str:
+def _death(work: str, code: int) -> str:
+    log = f"its last words are in {wire.log_of(work)[:21]}*.log of the private folder"
     if code == 128 + signal.SIGKILL:
-        return "killed; most often because memory ran out"
+        return f"killed; most often because memory ran out; {log}"
     if code > 128:
-        return f"ended by signal {code - 128}"
-    return f"ended with exit code {code} without a word; see its log in the private folder"
+        return f"ended by signal {code - 128}; {log}"
+    return f"ended with exit code {code} without a word; {log}"
 
 
 def _past(options: Options) -> bool:

@@ -216,7 +216,8 @@ def _divert(private: Path, work: str) -> None:
     """Send what libraries print to a private file: it may name files."""
     from tlimb.cohorts.view import private_folder
 
-    path = private_folder(private / "logs") / f"{work}.log"
+    private_folder(private / "logs")
+    path = private / wire.log_of(work)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -22,6 +22,11 @@ QUIET = {
 PR_SET_PDEATHSIG = 1
 
 
+def log_of(work: str) -> str:
+    """Give the file in the private folder that holds what a run's libraries print."""
+    return f"logs/{work}.log"
+
+
 def send(handle: int, event: Mapping[str, Any]) -> None:
     """Write one event as one line, in one piece."""
     line = json.dumps(event, separators=(",", ":")).encode() + b"\n"

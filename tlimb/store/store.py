@@ -1,5 +1,6 @@
 """The content-addressed store: a folder with no database, no daemon and no lock."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -199,6 +200,13 @@ class Store:
     def write_record(self, work: str, record: Mapping[str, Any]) -> None:
         """Keep the record of a work's attempts."""
         self.write_note(work, "record.json", record)
+
+    def add_attempt(self, work: str, attempt: Mapping[str, Any]) -> None:
+        """Add an attempt to a work's record, quietly where it cannot be written: no result hangs on it."""
+        record = self.record(work)
+        with contextlib.suppress(OSError):
+            attempts = [*record.get("attempts", []), dict(attempt)]
+            self.write_record(work, {**record, "work": work, "attempts": attempts})
 
     def note(self, work: str, name: str) -> dict[str, Any]:
         """Give a note that lies beside a work's object; empty when there is none or it is damaged."""
