@@ -1,6 +1,7 @@
 """From folders and tables to rows: readers, labels, joins and what is refused."""
 
 import gzip
+import itertools
 import shutil
 
 import pytest
@@ -97,6 +98,72 @@ def test_entities_choose_among_derivatives_and_find_their_masks(bids, declare):
     found = problems_of(declare(options={**options, "space": "Talairach"}))
     assert found[0].pointer == "/datasets/clinic/files/bids/space"
     assert "space: MNI (2), native (2)" in found[0].note
+
+
+@pytest.fixture
+def fmriprep(tmp_path):
+    """Two people, two visits, two runs; three grids of each image, each with its mask; a mask of a task beside them."""
+    base = tmp_path / "ds" / "derivatives" / "fmriprep"
+    grids = ("", "_space-MNI152NLin6Asym_res-2", "_space-MNI152NLin2009cAsym_res-2")
+    number = 0
+    for person, visit, run in itertools.product(("a", "b"), ("01", "02"), ("1", "2")):
+        place = base / f"sub-{person}" / f"ses-{visit}"
+        for grid, (kind, what) in itertools.product(
+            grids, (("anat", "desc-preproc_T1w"), ("anat", "desc-brain_mask"), ("func", "desc-brain_mask"))
+        ):
+            number += 1
+            task = "_task-rest" if kind == "func" else ""
+            (place / kind).mkdir(parents=True, exist_ok=True)
+            name = f"sub-{person}_ses-{visit}{task}_run-{run}{grid}_{what}.nii.gz"
+            (place / kind / name).write_bytes(gzip.compress(image(number)))
+    return base
+
+
+DERIVED = {"folder": "ds", "suffix": "T1w", "derivatives": "fmriprep", "desc": "preproc"}
+
+
+def test_a_mask_has_the_entities_of_its_image_unless_others_are_written(fmriprep, declare):
+    cohort, problems = index(declare(options={**DERIVED, "mask": "brain"}), HashCache())
+    assert not problems
+    assert len(cohort.rows) == 24
+    for row in cohort.rows:
+        assert row.mask == row.image.replace("desc-preproc_T1w", "desc-brain_mask")
+
+
+def test_a_mask_of_another_space_is_taken_only_when_it_is_named(fmriprep, declare):
+    for mask in fmriprep.rglob("*_run-?_space-MNI152NLin6Asym_*_mask.nii.gz"):
+        mask.unlink()
+    asked = {**DERIVED, "space": "MNI152NLin6Asym", "mask": "brain"}
+    (found,) = problems_of(declare(options=asked))
+    assert (found.code, found.message) == ("mask-missing", "8 of 8 images have no fitting mask")
+    assert "name what differs" in found.help[0]
+    assert any("MNI152NLin2009cAsym" in note for note in found.note)
+    other = {"desc": "brain", "suffix": "mask", "space": "MNI152NLin2009cAsym"}
+    cohort, problems = index(declare(options={**asked, "mask": other}), HashCache())
+    assert not problems
+    assert all("/anat/" in row.mask and "space-MNI152NLin2009cAsym" in row.mask for row in cohort.rows)
+
+
+def test_a_visit_or_run_may_be_written_as_a_number(fmriprep, declare):
+    cohort, _ = index(declare(options={**DERIVED, "space": "MNI152NLin6Asym"}), HashCache())
+    rows, problems = narrow.only(cohort, {"session": 1, "run": [1]})
+    assert not problems
+    assert {(row.session, row.entities["run"]) for row in rows} == {("01", "1")}
+    alike, _ = index(declare(options={**DERIVED, "space": "MNI152NLin6Asym", "session": "1", "run": "01"}), HashCache())
+    assert [row.image for row in alike.rows] == [row.image for row in rows]
+
+
+def test_a_value_that_no_image_has_is_told_with_those_there_are(fmriprep, declare):
+    cohort, _ = index(declare(options={**DERIVED, "space": "MNI152NLin6Asym"}), HashCache())
+    rows, (found,) = narrow.only(cohort, {"session": [1, "pre"]}, "/datasets/clinic/only")
+    assert len(rows) == 4
+    assert (found.code, found.severity) == ("only-unmatched", Severity.WARNING)
+    assert found.pointer == "/datasets/clinic/only/session/1"
+    assert found.help == ('values of `session` there: "01" (4), "02" (4)',)
+    rows, (found,) = narrow.only(cohort, {"session": "02", "space": "MNI152NLin6Asm"}, "/datasets/clinic/only")
+    assert not rows
+    assert (found.code, found.pointer) == ("only-empty", "/datasets/clinic/only/space")
+    assert found.help[0] == 'did you mean "MNI152NLin6Asym"?'
 
 
 def test_an_exclusion_list_is_reported_with_its_reasons(bids, declare):

@@ -14,6 +14,9 @@ from tlimb.cohorts.narrow import same
 from tlimb.cohorts.reading import Found, Reader, Table, escapes, inside, names, problem, read_table
 from tlimb.problems import Problem, Severity
 
+GRID = frozenset({"space", "resolution", "density"})
+"""Entities that say on which grid an image lies."""
+
 
 class Bids(Reader):
     """Images of a BIDS dataset, with participants.tsv and sessions.tsv as labels.
@@ -33,7 +36,7 @@ class Bids(Reader):
         extension: Only files with this ending, such as .nii.gz.
         derivatives: Folder under `derivatives/` that the images are read from; tables stay those of `folder`.
         mask: Brain masks beside the images: the value of their `desc` entity, or entities and suffix such as
-            {desc: brain, suffix: mask}; none for no mask.
+            {desc: brain, suffix: mask}; entities that are not written are those of the image; none for no mask.
         exclude: Table of participants (and sessions) to leave out, with the columns participant_id and reason,
             relative to the root.
     """
@@ -188,16 +191,21 @@ class Bids(Reader):
         several: list[str] = []
         for file in chosen:
             near = by_visit.get((file.participant, file.entities.get("session")), [])
-            fitting = [mask for mask in near if _agree(mask, file, set(wanted))]
+            fitting = _nearest(near, file, set(wanted))
             if len(fitting) == 1:
                 found[file.path] = fitting[0].path
             else:
                 (several if fitting else lacking).append(file.participant)
         for people, code, what in ((lacking, "mask-missing", "no"), (several, "mask-not-unique", "several")):
             if people:
-                message = f"{len(people)} of {len(chosen):,} images have {what} fitting mask"
-                note = names(people, with_names)
-                problems.append(problem(declaration, code, message, "mask", note=note))
+                message = f"{len(people)} of {len(chosen):,} images have {what} fitting mask{'s' * (what != 'no')}"
+                there = _held([mask for near in by_visit.values() for mask in near])
+                note = (*names(people, with_names), *(f"masks there, {line}" for line in there))
+                help_ = (
+                    "a mask has the entities of its image; name what differs, such as "
+                    "`mask: {desc: brain, suffix: mask, space: NAME}`"
+                )
+                problems.append(problem(declaration, code, message, "mask", note=note, help=help_))
         return found
 
 
@@ -269,9 +277,24 @@ class _Tables:
             )
 
 
-def _agree(mask: File, image: File, chosen: set[str]) -> bool:
-    shared = (set(mask.entities) & set(image.entities)) - chosen
-    return all(mask.entities[name] == image.entities[name] for name in shared)
+def _nearest(masks: list[File], image: File, chosen: set[str]) -> list[File]:
+    """Give the masks whose entities are those of an image, as far as names say; several when they say too little.
+
+    Args:
+        masks: of the same person and visit.
+        image: the image.
+        chosen: entities that the spec asks of the mask, which the image therefore does not decide.
+    """
+    fitting: dict[int, list[File]] = {}
+    for mask in masks:
+        ours, theirs = ({n: v for n, v in f.entities.items() if n not in chosen} for f in (image, mask))
+        if any(not same(theirs[name], ours[name]) for name in set(ours) & set(theirs) - {"description"}):
+            continue
+        lone = set(ours) ^ set(theirs)
+        # Another grid is another mask, even where only one of the two names says so.
+        if not lone & GRID:
+            fitting.setdefault(len(lone - {"description"}), []).append(mask)
+    return fitting[min(fitting)] if fitting else []
 
 
 def _twice(declaration: Declaration, chosen: list[File], with_names: bool) -> list[Problem]:

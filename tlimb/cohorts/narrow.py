@@ -9,7 +9,7 @@ from tlimb.cohorts import ranks
 from tlimb.cohorts.parts import counts
 from tlimb.cohorts.rows import Cell, Cohort, Row
 from tlimb.cohorts.view import text
-from tlimb.problems import Problem
+from tlimb.problems import Problem, Severity
 
 ANY = "any"
 
@@ -85,29 +85,72 @@ def value_of(row: Row, name: str) -> Cell:
     return row.labels[name] if name in row.labels else row.entities.get(name)
 
 
-def only(cohort: Cohort, wanted: Mapping[str, Any], pointer: str = "") -> tuple[tuple[Row, ...], list[Problem]]:
-    """Keep the rows with some label or entity values; a name that nothing has, or nobody left, is a problem.
+def only(
+    cohort: Cohort, wanted: Mapping[str, Any], pointer: str = "", places: Mapping[str, str] | None = None
+) -> tuple[tuple[Row, ...], list[Problem]]:
+    """Keep the rows with some label or entity values.
+
+    A name that nothing has, or nobody left, is an error; one of several values that no row has is a warning.
 
     Args:
         cohort: the index.
         wanted: name -> value, list of values, {min, max} or `any`.
         pointer: JSON pointer of the `only` mapping.
+        places: name -> JSON pointer of its value, where that is not below `pointer`.
     """
     entities = {name for row in cohort.rows for name in row.entities}
     known = sorted({*cohort.labels, *entities})
+    where = {name: (places or {}).get(name, f"{pointer}/{name}") for name in wanted}
     problems = []
     for name in wanted:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             message = f"`{cohort.name}` has no label or entity `{name}`"
             helps = f"did you mean `{close[0]}`?" if close else ()
-            problems.append(Problem("unknown-label", message, f"{pointer}/{name}", on_key=True, help=helps))
+            problems.append(Problem("unknown-label", message, where[name], on_key=True, help=helps))
     if problems:
         return (), problems
     kept = tuple(row for row in cohort.rows if fits(row, wanted))
-    if not kept:
-        problems.append(Problem("only-empty", f"no row of `{cohort.name}` is left", pointer))
-    return kept, problems
+    unmatched = [_unmatched(cohort, name, wanted[name], where[name]) for name in wanted]
+    if kept:
+        return kept, [problem for found in unmatched for problem in found]
+    alone = [name for name in wanted if not any(fits(row, {name: wanted[name]}) for row in cohort.rows)]
+    for name in alone:
+        message = f"no row of `{cohort.name}` has this value of `{name}`"
+        problems.append(Problem("only-empty", message, where[name], help=_values(cohort, name, wanted[name])))
+    if not alone:
+        message = f"no row of `{cohort.name}` is left: each of these fits some row, but no row fits all"
+        last = where[next(reversed(list(wanted)))] if places else pointer
+        problems.append(Problem("only-empty", message, last))
+    return (), problems
+
+
+def _unmatched(cohort: Cohort, name: str, wanted: Any, pointer: str) -> list[Problem]:
+    """Warn of each of several values that no row has: it is most often mistyped."""
+    if not isinstance(wanted, list | tuple):
+        return []
+    return [
+        Problem(
+            "only-unmatched",
+            f"no row of `{cohort.name}` has this value of `{name}`",
+            f"{pointer}/{position}",
+            severity=Severity.WARNING,
+            help=_values(cohort, name, value),
+        )
+        for position, value in enumerate(wanted)
+        if not any(same(value_of(row, name), value) for row in cohort.rows)
+    ]
+
+
+def _values(cohort: Cohort, name: str, wanted: Any) -> tuple[str, ...]:
+    """Say which values a name has, and which of them is near; nothing of private ones, and no list of numbers."""
+    if name in cohort.private or (name in cohort.labels and cohort.labels[name].kind == "number"):
+        return ()
+    held = Counter(text(value) for row in cohort.rows if (value := value_of(row, name)) is not None)
+    listed = ", ".join(f'"{value}" ({number:,})' for value, number in sorted(held.items())[:8])
+    more = f", .. {len(held) - 8} more" if len(held) > 8 else ""
+    close = () if isinstance(wanted, Mapping | list | tuple) else difflib.get_close_matches(str(wanted), held, 1)
+    return (*(f'did you mean "{value}"?' for value in close), f"values of `{name}` there: {listed}{more}")
 
 
 def subset(

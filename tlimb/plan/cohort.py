@@ -202,7 +202,7 @@ class Cohorts:
         return tuple(evolve(row, dataset=dataset.name) for row in rows)
 
     def _kept(self, dataset: Dataset, cohort: Cohort) -> tuple[Row, ...]:
-        pointer = dataset.origins.get("only", dataset.pointer)
+        places = {name: dataset.origins.get(f"only/{name}", f"{dataset.pointer}/only") for name in dataset.only}
         images = f"{dataset.origins.get('files', dataset.pointer)}"
         files = dataset.files
         if files is not None:
@@ -210,7 +210,7 @@ class Cohorts:
         self._note(narrow.unique_images(cohort, dataset.only, images, dataset=dataset.name, with_names=self.with_names))
         if not dataset.only:
             return cohort.rows
-        rows, problems = narrow.only(cohort, dataset.only, pointer)
+        rows, problems = narrow.only(cohort, dataset.only, f"{dataset.pointer}/only", places)
         self._note(problems)
         return rows
 
