@@ -2,6 +2,7 @@
 
 import builtins
 import gzip
+import hashlib
 import json
 import os
 import resource
@@ -10,6 +11,7 @@ import struct
 import zlib
 
 import pytest
+from attrs import evolve
 from cohort_making import image, synthetic
 
 from tlimb.cohorts import leaks, scan, view
@@ -243,6 +245,64 @@ def test_a_git_annex_key_is_what_the_bytes_must_be(bids, declare):
     (store / key).unlink()
     cohort, (found,) = index(declare(), HashCache())
     assert "`datalad get`" in found.note[0]
+
+
+def annexed(base, keep):
+    """Turn all images of a dataset into links to annexed content that lies in `keep`, as in a subdataset."""
+    for path in sorted(base.rglob("*.nii.gz")):
+        data = path.read_bytes()
+        key = f"MD5E-s{len(data)}--{hashlib.md5(data).hexdigest()}.nii.gz"
+        place = keep / "annex" / "objects" / key[-2:] / key[-4:-2] / key
+        place.mkdir(parents=True)
+        shutil.move(path, place / key)
+        path.symlink_to(os.path.relpath(place / key, path.parent))
+
+
+def test_annexed_content_may_lie_outside_the_root_and_nothing_else_may(bids, declare, tmp_path):
+    base = bids(3, folder="super/ds")
+    annexed(base, tmp_path / "super" / ".git" / "modules" / "ds")
+    options = {"folder": ".", "suffix": "T1w"}
+    declaration = evolve(declare(options=options), root=base)
+    cohort, problems = index(declaration, HashCache())
+    assert not problems
+    assert len(cohort.rows) == 3
+    elsewhere = tmp_path / "archive" / "sub-000"
+    elsewhere.parent.mkdir()
+    shutil.move(base / "sub-000", elsewhere)
+    for link in elsewhere.rglob("*.nii.gz"):
+        link.unlink()
+        link.write_bytes(gzip.compress(image(3)))
+    (base / "sub-000").symlink_to(elsewhere)
+    cohort, (found,) = index(declaration, HashCache())
+    assert cohort is None
+    assert (found.code, found.message) == ("path-escape", "1 images of `clinic` are links that lead out of the root")
+    assert "`--root archive=FOLDER`" in found.help[1]
+    assert "sub-" not in str(found)
+    _, (named,) = index(declaration, HashCache(), with_names=True)
+    assert named.note == ("sub-000_T1w.nii.gz", f"they lead to {elsewhere}/anat")
+
+
+def test_links_inside_the_root_and_a_linked_root_are_followed(bids, declare, tmp_path):
+    base = bids(3, folder="store/ds")
+    shutil.move(base / "sub-001", base.parent / "moved")
+    (base / "sub-001").symlink_to("../moved")
+    (tmp_path / "ds").symlink_to("store/ds")
+    cohort, problems = index(declare(), HashCache())
+    assert not problems
+    assert len(cohort.rows) == 3
+    outside = tmp_path / "inner"
+    outside.mkdir()
+    (outside / "ds").symlink_to("../store/ds")
+    _, (found,) = index(evolve(declare(), root=outside), HashCache())
+    assert (found.code, found.help[0].split(",")[0]) == ("path-escape", "links may lead anywhere inside the root")
+
+
+def test_a_table_that_was_not_fetched_is_not_taken_for_none(bids, declare):
+    base = bids(3, table=False)
+    (base / "participants.tsv").symlink_to(".git/annex/objects/aa/bb/MD5E-s9--0/MD5E-s9--0")
+    cohort, (found,) = index(declare(), HashCache())
+    assert cohort is None
+    assert "`datalad get`" in found.message
 
 
 def test_a_view_holds_what_is_read_and_nothing_else_decides_its_digest(made, tmp_path):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.cohorts import entities
+from tlimb.cohorts import entities, links
 from tlimb.cohorts.columns import capped_ages
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.entities import ENDINGS, File
+from tlimb.cohorts.links import inside
 from tlimb.cohorts.narrow import same
-from tlimb.cohorts.reading import Found, Reader, Table, escapes, inside, names, problem, read_table
+from tlimb.cohorts.reading import Found, Reader, Table, escapes, names, problem, read_table
 from tlimb.problems import Problem, Severity
 
 GRID = frozenset({"space", "resolution", "density"})
@@ -63,6 +64,8 @@ class Bids(Reader):
         self.wanted = {name: str(value) for name, value in wanted.items() if value is not None}
         self.extension = extension
         self.mask = {"desc": mask, "suffix": "mask"} if isinstance(mask, str) else dict(mask or {})
+        if self.mask:
+            self.mask.setdefault("suffix", "mask")
         self.what = f"{suffix} image"
         self.source = folder
 
@@ -74,11 +77,14 @@ class Bids(Reader):
         if refused:
             return [], refused
         problems: list[Problem] = []
-        outside: list[str] = []
+        outside: list[File] = []
         files = list(entities.walk(images, declaration.root, outside))
+        outside = [file for file in outside if self._fits(file) or (self.mask and file.suffix == self.mask["suffix"])]
         if outside:
-            message = f"{len(outside)} links of `{declaration.name}` lead out of the root and are refused"
-            problems.append(problem(declaration, "path-escape", message, "folder", note=names(outside, with_names)))
+            message = f"{len(outside)} images of `{declaration.name}` are links that lead out of the root"
+            paths = [declaration.root / file.path for file in outside]
+            note = (*names([path.name for path in paths], with_names), *links.leading_to(paths, with_names))
+            return [], [problem(declaration, "path-escape", message, "folder", note=note, help=links.HELP)]
         chosen = [file for file in files if self._fits(file)]
         if not chosen:
             return [], [self._nothing(declaration, files)]
@@ -115,7 +121,8 @@ class Bids(Reader):
                 shown = self.folder if option == "folder" else f"{self.folder}/derivatives/{self.derivatives}"
                 return [problem(declaration, "files-missing", f"no folder `{shown}`", option)]
             if not inside(declaration.root, path):
-                return [problem(declaration, "path-escape", f"`{self.folder}` leads out of the root", option)]
+                message = f"`{written[option]}` leads out of the root"
+                return [problem(declaration, "path-escape", message, option, help=links.HELP)]
         return []
 
     def _fits(self, file: File) -> bool:
@@ -179,7 +186,7 @@ class Bids(Reader):
         if not self.mask:
             return {}
         wanted = {entities.NAMES.get(key, key): value for key, value in self.mask.items() if key != "suffix"}
-        suffix = self.mask.get("suffix", "mask")
+        suffix = self.mask["suffix"]
         by_visit: dict[tuple[str, str | None], list[File]] = {}
         for file in files:
             if file.suffix != suffix or file.extension not in ENDINGS:
@@ -339,6 +346,8 @@ def _table(
     try:
         if path.exists() and not inside(declaration.root, path):
             raise ValueError("it leads out of the root")
+        if links.dangling(path):
+            raise ValueError(links.NOT_HERE)
         return read_table(path)
     except FileNotFoundError:
         if needed:

@@ -8,7 +8,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from tlimb.cohorts.declaration import Declaration, JoinDecl, LabelDecl
-from tlimb.cohorts.reading import Found, escapes, inside, read_table
+from tlimb.cohorts.links import inside
+from tlimb.cohorts.reading import Found, escapes, read_table
 from tlimb.cohorts.rows import Cell, Cohort, LabelFacts
 from tlimb.cohorts.view import ordered
 from tlimb.problems import Problem, Severity

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tlimb.cohorts import links
+
 NAMES = {
     "sub": "subject", "ses": "session", "sample": "sample", "task": "task", "acq": "acquisition",
     "ce": "contrast", "trc": "tracer", "rec": "reconstruction", "dir": "direction", "run": "run",
@@ -42,15 +44,15 @@ class File:
         return "sub-" + self.entities["subject"]
 
 
-def walk(folder: Path, root: Path, outside: list[str]) -> Iterator[File]:
+def walk(folder: Path, root: Path, outside: list[File]) -> Iterator[File]:
     """Go through sub-*/[ses-*/][datatype/]files in order of their names.
 
     Args:
         folder: of the dataset or of its derivatives.
         root: what paths are relative to.
-        outside: gets the names of links that lead out of the root; these are not given.
+        outside: gets the files that links take out of the root; these are not given.
     """
-    home = os.path.realpath(root).rstrip("/") + "/"
+    home = links.home(root)
     prefix = os.path.relpath(folder, root)
     for sub in folders(folder, "sub-"):
         visits = [sub, *folders(sub, "ses-")]
@@ -63,11 +65,11 @@ def walk(folder: Path, root: Path, outside: list[str]) -> Iterator[File]:
                 file = parse(entry.name)
                 if file is None or not entry.name.startswith(sub.name + "_"):
                     continue
-                if (linked or entry.is_symlink()) and not os.path.realpath(entry.path).startswith(home):
-                    outside.append(entry.name)
-                    continue
-                relative = Path(prefix, Path(entry.path).relative_to(folder)).as_posix()
-                yield File(relative, *file)
+                found = File(Path(prefix, Path(entry.path).relative_to(folder)).as_posix(), *file)
+                if (linked or entry.is_symlink()) and not links.within(home, os.path.realpath(entry.path)):
+                    outside.append(found)
+                else:
+                    yield found
 
 
 def folders(place: Path, start: str) -> list[Path]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attrs import define, field
 
+from tlimb.cohorts import links
 from tlimb.cohorts.headers import ImageFaultError
 from tlimb.cohorts.scan import Scan, scan, stat_key
 from tlimb.cohorts.view import private_folder
@@ -119,8 +120,8 @@ def _fresh(path: Path) -> tuple[Stat | None, Outcome]:
     except ImageFaultError as fault:
         return None, fault
     except OSError as error:
-        if path.is_symlink() and not path.exists():
-            return None, ImageFaultError("its content is not on this machine; fetch it with `datalad get`")
+        if links.dangling(path):
+            return None, ImageFaultError(links.NOT_HERE)
         return None, ImageFaultError(f"it cannot be read ({error.strerror or type(error).__name__})")
 
 

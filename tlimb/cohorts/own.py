@@ -18,7 +18,8 @@ from typing import Any
 from attrs import asdict
 
 from tlimb.cohorts.declaration import Declaration
-from tlimb.cohorts.reading import Found, Reader, escapes, inside, names, problem
+from tlimb.cohorts.links import inside
+from tlimb.cohorts.reading import Found, Reader, escapes, names, problem
 from tlimb.manifest import Json, canonical, digest
 from tlimb.problems import ExitCode, Problem, TlimbError
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tlimb.cohorts.declaration import Declaration
-from tlimb.cohorts.reading import escapes, inside, read_table
+from tlimb.cohorts.links import inside
+from tlimb.cohorts.reading import escapes, read_table
 from tlimb.cohorts.rows import Cell
 from tlimb.cohorts.view import private_folder, text
 from tlimb.manifest import canonical

@@ -165,11 +165,6 @@ def escapes(relative: str) -> str | None:
     return None
 
 
-def inside(root: Path, path: Path) -> bool:
-    """Tell whether a path, all links followed, lies in the root, all links followed."""
-    return path.resolve().is_relative_to(root.resolve())
-
-
 def names(found: list[str], with_names: bool) -> tuple[str, ...]:
     """Give a note with the first five names, where names may be shown."""
     if not with_names or not found:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from tlimb.cohorts import links
 from tlimb.cohorts.declaration import Declaration
-from tlimb.cohorts.reading import Found, Reader, escapes, inside, names, problem, read_table
+from tlimb.cohorts.links import inside
+from tlimb.cohorts.reading import Found, Reader, escapes, names, problem, read_table
 from tlimb.cohorts.reading import Table as Cells
 from tlimb.problems import Problem
 
@@ -89,8 +91,9 @@ class Table(Reader):
         out = [image for image in found if not _harmless(declaration.root, image)]
         if out:
             message = f"{len(out)} paths made from `{self.file}` lead out of the root"
-            note = f"lines, first: {', '.join(str(image.line) for image in out[:5])}"
-            problems.append(problem(declaration, "path-escape", message, "image", note=note))
+            lines = f"lines, first: {', '.join(str(image.line) for image in out[:5])}"
+            notes = (lines, *links.leading_to([declaration.root / i.image for i in out], with_names))
+            problems.append(problem(declaration, "path-escape", message, "image", note=notes, help=links.HELP))
         for option, paths in (
             ("image", [(i.image, i) for i in found if i not in out]),
             ("mask", [(i.mask, i) for i in found if i.mask and i not in out]),
@@ -98,12 +101,14 @@ class Table(Reader):
             lost = [image for name, image in paths if not (declaration.root / str(name)).is_file()]
             if lost:
                 lines = f"lines of the table, first: {', '.join(str(image.line) for image in lost[:5])}"
+                unfetched = sum(links.dangling(declaration.root / str(name)) for name, image in paths if image in lost)
+                helps = (f"{unfetched} are links without content; fetch it with `datalad get`",) if unfetched else ()
                 shown = [image.image if option == "image" else str(image.mask) for image in lost]
                 problems.append(
                     problem(
                         declaration, "files-missing",
                         f"{len(lost)} of the {len(found):,} {option}s that `{self.file}` names do not exist",
-                        option, note=names(shown, with_names) or (lines,),
+                        option, note=names(shown, with_names) or (lines,), help=helps,
                     )
                 )  # fmt: skip
         return problems
