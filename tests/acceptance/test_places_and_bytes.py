@@ -64,6 +64,10 @@ def test_p13_a_bit_flipped_after_planning_ends_its_readers_65_and_nobody_else(fr
     assert not list(fresh.store.glob("state/*/*"))
     again = tlimb(fresh.folder, "run", "-j", "2", "--root", "cohort=data", *manifests, code=65)
     assert again.stdout.startswith("0 nodes computed")
+    named = tlimb(fresh.folder, "run", "--with-names", "--root", "cohort=data", *manifests, code=65).stdout
+    assert named.count(": the image's bytes") == len(failed) * 2 + 2  # by row for each reader, by name once
+    assert all(f"  {row['image']}: the image's bytes are not those" in named for row in rows)
+    assert "2 images cannot be used" in said
     print(f"flipped rows {[row['row'] for row in rows]}: {len(finished)} of {len(plan.works)} finished; {failed[0]}")
 
 

@@ -171,6 +171,16 @@ def test_p14_all_bad_images_are_listed_in_one_go(bids, declare):
     assert len(found.note) == 2
     assert any(note.startswith("rows 1, 5: it is truncated") for note in found.note)
     assert "sub-" not in str(found)
+    _, (named,) = index(declare(), HashCache(), with_names=True)
+    assert all(f"sub-{k:03d}_T1w.nii.gz" in str(named.note) for k in (1, 4, 5))
+
+
+def test_p14_twenty_bad_images_are_all_named_where_names_may_be_shown(bids, declare):
+    base = bids(20)
+    for k in range(20):
+        (base / f"sub-{k:03d}/anat/sub-{k:03d}_T1w.nii.gz").write_bytes(b"")
+    _, (found,) = index(declare(), HashCache(), with_names=True)
+    assert sum(f"sub-{k:03d}_T1w.nii.gz" in found.note[0] for k in range(20)) == 20
 
 
 def _opened(monkeypatch):

@@ -71,6 +71,8 @@ def test_p14_all_bad_images_are_listed_in_one_go_and_good_ones_are_cached(cohort
     assert summary.failed[fill.work].code == summary.failed[touched.work].code == 65
     assert "row 1:" in summary.failed[fill.work].reason
     assert "row 5:" in summary.failed[fill.work].reason
+    named = (cohort.private / "bad-images" / f"{fill.work}.txt").read_text()
+    assert [line.split(":")[0] for line in named.splitlines()] == [image(cohort, n).name for n in (1, 5)]
     assert summary.computed == (clean.work,)
     assert Store(places.store).record(clean.work)["attempts"][0]["decoded"] == 0
 

@@ -68,6 +68,18 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     return supervise(graph, places, workers, options, observe)
 
 
+def bad_images(place: Project, works: Iterable[str]) -> list[str]:
+    """Give the names of the images that some works could not use, each once, with what is wrong."""
+    from tlimb.runner.api import BAD_IMAGES
+
+    found: dict[str, None] = {}
+    for work in works:
+        path = place.private / BAD_IMAGES / f"{work}.txt"
+        if path.is_file():
+            found |= dict.fromkeys(path.read_text(encoding="utf-8").splitlines())
+    return sorted(found)
+
+
 def smoke_place(place: Project) -> Project:
     """Give the places of a smoke run: a store of its own beside the real one."""
     return evolve(place, store=place.store.with_name(place.store.name + "-smoke"))

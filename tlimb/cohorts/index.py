@@ -12,6 +12,8 @@ from tlimb.cohorts.scan import Scan
 from tlimb.problems import Problem, Severity
 
 Progress = Callable[[int, int], None]
+SHOWN = 200
+"""Most images that a problem lists for one reason; whoever has to replace them wants all."""
 
 
 def index(
@@ -130,9 +132,10 @@ def _faults(
     total = sum(map(len, reasons.values()))
     notes = []
     for reason, rows in sorted(reasons.items()):
-        shown = [found[row].image if with_names else str(row) for row in rows[:5]]
-        more = f", .. {len(rows) - 5} more" if len(rows) > 5 else ""
-        notes.append(f"{'files' if with_names else 'rows'} {', '.join(shown)}{more}: {reason}")
+        files = [found[row].image if what == "image" else str(found[row].mask) for row in rows]
+        shown = files if with_names else [str(row) for row in rows]
+        more = f", .. {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+        notes.append(f"{'files' if with_names else 'rows'} {', '.join(shown[:SHOWN])}{more}: {reason}")
     option = {"bids": "suffix", "phantom": "folder"}.get(declaration.reader, "image")
     message = f"{total} of the {len(found):,} {what}s of `{declaration.name}` cannot be used"
     return [
@@ -142,7 +145,10 @@ def _faults(
             message,
             option,
             note=notes,
-            help="replace them, or leave them out with `exclude` (bids) or in the table",
+            help=(
+                "replace them, or leave them out with `exclude` (bids) or in the table",
+                *(() if with_names else ("--with-names names their files",)),
+            ),
         )
     ]
 

@@ -6,10 +6,14 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from tlimb.problems import ExitCode
+from tlimb.problems import ExitCode, Problem, TlimbError
 
 Event = dict[str, Any]
 """A JSON object with at least `event`; see docs of `tlimb.runner.schedule`."""
+
+
+BAD_IMAGES = "bad-images"
+"""Folder in the private folder: for each work that could not use some images, their names and what is wrong."""
 
 
 def _paths(found: Mapping[str, str | Path]) -> dict[str, Path]:
@@ -136,6 +140,19 @@ class YieldError(Exception):
         """Keep the exit code."""
         self.code = code
         super().__init__("the run stopped itself; a resume point was written")
+
+
+class BadImagesError(TlimbError):
+    """Images cannot be used; the problem names them by row number.
+
+    Attributes:
+        files: one line each with the file's name; for the private folder only.
+    """
+
+    def __init__(self, problem: Problem, files: Iterable[str]) -> None:
+        """Keep both, with the exit code of bad data."""
+        super().__init__(problem, ExitCode.DATA)
+        self.files = tuple(files)
 
 
 class DivergedError(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path
 from tlimb.cohorts.view import private_folder
 from tlimb.manifest import Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.runner.api import DivergedError, Options, Outcome, Places, YieldError
+from tlimb.runner.api import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
 from tlimb.runner.fit import fit
 from tlimb.runner.job import Job, Result
 from tlimb.runner.nodes import predict, prepare, select
@@ -54,6 +54,8 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
     except TlimbError as error:
         code, reason = int(error.exit_code), _told(error)
         _keep_traceback(job, error)
+        if isinstance(error, BadImagesError):
+            _keep(job, BAD_IMAGES, "".join(f"{line}\n" for line in error.files))
     except Exception as error:  # noqa: BLE001
         code, reason = _unexpected(error)
         _keep_traceback(job, error)
@@ -99,9 +101,13 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 
 def _keep_traceback(job: Job, error: BaseException) -> None:
-    text = "".join(traceback.format_exception(error))
+    _keep(job, "tracebacks", "".join(traceback.format_exception(error)))
+
+
+def _keep(job: Job, where: str, text: str) -> None:
+    """Keep what may name files or people in the private folder, quietly where that cannot be written."""
     try:
-        folder = private_folder(job.places.private / "tracebacks")
+        folder = private_folder(job.places.private / where)
         disk.write_atomically(folder / f"{job.manifest.work}.txt", text.encode(), 0o600)
     except OSError:
         return

@@ -17,7 +17,7 @@ from tlimb.runner.inference import forward_all, load_predictions, predictions, s
 from tlimb.runner.job import Job, Result
 from tlimb.runner.networks import build_network, facts_of, load_scales, load_tensors, with_scales
 from tlimb.runner.views import read_view, targets
-from tlimb.runner.volumes import fill, open_volumes, recipe_digest
+from tlimb.runner.volumes import fill, open_volumes, recipe_digest, refuse
 from tlimb.store import disk
 
 
@@ -25,8 +25,8 @@ def prepare(job: Job, staged: Path) -> Result:
     """Fill the volume cache with a view's images.
 
     Raises:
-        TlimbError: some images cannot be used (exit code 65); the good ones are in the cache all the same, so
-            runs that do not read the bad ones go on.
+        BadImagesError: some images cannot be used; the good ones are in the cache all the same, so runs that do
+            not read the bad ones go on.
     """
     hashed = job.manifest.hashed
     settle(torch.device("cpu"), 1, True)
@@ -35,9 +35,7 @@ def prepare(job: Job, staged: Path) -> Result:
     recipe = recipe_digest(data, hashed["data"])
     job.progress(1, 1, 0, len(rows))
     arrays, bad = fill(rows, data, recipe, job.store, job.places, job.counter)
-    if bad:
-        listed = "; ".join(f"row {number}: {reason}" for number, reason in sorted(bad.items())[:50])
-        raise TlimbError(Problem("bad-image", listed), ExitCode.DATA)
+    refuse(bad)
     shapes = sorted({array.shape for array in arrays.values()})
     return {
         **_head(job, torch.device("cpu")),

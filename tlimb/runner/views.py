@@ -29,6 +29,7 @@ class Row:
         mask: path of the mask, None without one; private.
         mask_sha256: sha256 of the mask's bytes.
         labels: label -> raw value.
+        dataset: the dataset whose row it is; empty where the view does not say.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Row:
     mask: str | None
     mask_sha256: str | None
     labels: dict[str, Label]
+    dataset: str = ""
 
     @property
     def key(self) -> str:
@@ -77,6 +79,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         row["mask"],
         row["mask_sha256"],
         dict(row["labels"]),
+        row.get("group", ""),
     )
 
 

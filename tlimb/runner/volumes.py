@@ -18,11 +18,13 @@ from torch import Tensor
 from tlimb.components.contracts import Array, DataModule
 from tlimb.manifest import digest
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.runner.api import Places
+from tlimb.runner.api import BadImagesError, Places
 from tlimb.runner.environment import decoding
 from tlimb.runner.views import Row
 from tlimb.store import Store, disk
 
+SHOWN = 50
+"""Most bad rows that a message lists."""
 _VERIFIED: set[tuple[str, str]] = set()
 """Cached volumes whose sha256 this process has checked."""
 
@@ -89,13 +91,11 @@ def open_volumes(
         room: bytes that may be held in memory.
 
     Raises:
-        TlimbError: some images cannot be used (exit code 65); all of them are listed by row.
+        BadImagesError: some images cannot be used; all of them are listed by row.
+        TlimbError: they differ in shape (exit code 65).
     """
     arrays, bad = fill(rows, data, recipe, store, places, counter)
-    if bad:
-        listed = "; ".join(f"row {number}: {reason}" for number, reason in sorted(bad.items())[:50])
-        more = f" and {len(bad) - 50} more" if len(bad) > 50 else ""
-        raise TlimbError(Problem("bad-image", f"{listed}{more}"), ExitCode.DATA)
+    refuse(bad)
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1:
         text = ", ".join(sorted(str(list(shape)) for shape in shapes)[:4])
@@ -113,12 +113,27 @@ def open_volumes(
     return Volumes(None, tuple(mapped[row.key] for row in rows), shape)
 
 
+def refuse(bad: Sequence[tuple[Row, str]]) -> None:
+    """Refuse a view with images that cannot be used, all of them at once.
+
+    Raises:
+        BadImagesError: there are any.
+    """
+    if not bad:
+        return
+    several = len({row.dataset for row, _ in bad}) > 1
+    listed = [f"row {row.number}{f' of `{row.dataset}`' if several else ''}: {reason}" for row, reason in bad]
+    more = f"; {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    problem = Problem("bad-image", "; ".join(listed[:SHOWN]) + more)
+    raise BadImagesError(problem, [f"{row.image}: {reason}" for row, reason in bad])
+
+
 def fill(
     rows: Sequence[Row], data: DataModule, recipe: str, store: Store, places: Places, counter: Counter
-) -> tuple[dict[str, Array], dict[int, str]]:
-    """Give every distinct volume of a view by its key, and for each bad row the reason."""
+) -> tuple[dict[str, Array], list[tuple[Row, str]]]:
+    """Give every distinct volume of a view by its key, and each bad row with the reason."""
     arrays: dict[str, Array] = {}
-    bad: dict[int, str] = {}
+    bad: list[tuple[Row, str]] = []
     for row in rows:
         if row.key in arrays:
             continue
@@ -130,7 +145,7 @@ def fill(
         try:
             array = _decode(row, data, places)
         except ValueError as error:
-            bad[row.number] = str(error)
+            bad.append((row, str(error)))
             continue
         counter.decoded += 1
         store.cache_write(recipe, row.key, _npy(array))

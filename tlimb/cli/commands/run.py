@@ -49,7 +49,7 @@ def run(
     settings = Settings(workers, smoke, deadline)
     asked = options.asked(root, store, private, profile, allow)
     if any(path.suffix in (".json", ".jsonl") or path.is_dir() for path in what):
-        return run_manifests(what, settings, asked, quiet=quiet, task=task)
+        return run_manifests(what, settings, asked, quiet=quiet, task=task, with_names=with_names)
     if len(what) != 1:
         raise typer.BadParameter("one study at a time, or manifests")
     return _study(what[0], settings, asked, quiet, (limit, allow_leak, with_names))
@@ -76,11 +76,26 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
         summary = run_graph(plan.graph, place, settings, observe)
     if not settings.smoke:
         remember(plan, place, loaded)
-    print(live.summary(summary, plan.graph))
+    _end(summary, plan.graph, place, with_names)
     return live.code(summary)
 
 
-def run_manifests(what: list[Path], settings: Any, asked: Any, *, quiet: bool, task: bool) -> int:
+def _end(summary: Any, graph: Any, place: Any, with_names: bool) -> None:
+    """Print what became of a run, and which images could not be used."""
+    from tlimb.api.running import bad_images
+    from tlimb.cli import live
+
+    print(live.summary(summary, graph))
+    files = bad_images(place, summary.failed)
+    if files and with_names:
+        print("\n".join([f"{len(files)} images cannot be used:", *(f"  {line}" for line in files)]))
+    elif files:
+        print(f"{len(files)} images cannot be used: --with-names names their files")
+
+
+def run_manifests(
+    what: list[Path], settings: Any, asked: Any, *, quiet: bool, task: bool, with_names: bool = False
+) -> int:
     """Run manifests and say what became of them."""
     from tlimb.api.manifests import place_of_manifests, read_manifests, read_plan
     from tlimb.api.running import run_graph
@@ -90,5 +105,5 @@ def run_manifests(what: list[Path], settings: Any, asked: Any, *, quiet: bool, t
     place = place_of_manifests(what[0], asked)
     with live.display(graph, quiet=quiet) as observe:
         summary = run_graph(graph, place, settings, observe)
-    print(live.summary(summary, graph))
+    _end(summary, graph, place, with_names)
     return live.code_of_task(summary) if task else live.code(summary)
