@@ -159,6 +159,11 @@ class Agenda:
                 preparing.add(self._data(manifest))
             yield manifest
 
+    def look_again(self, work: str) -> None:
+        """Look at a waiting node once more with the next `settle`: another run may have finished it."""
+        self._free = [place for place in self._free if place != self._place[work]]
+        heapq.heappush(self._changed, self._place[work])
+
     def start(self, work: str) -> None:
         """Note that a node is running."""
         self.status[work] = Status.RUNNING

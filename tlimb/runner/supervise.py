@@ -6,6 +6,7 @@ The warm parent is started when there is something to compute, so a finished stu
 Events given to the observer are JSON objects with `event` and `work`:
 
 - `reused`: the result was in the store already;
+- `elsewhere`: with `host`; another run on this store computes it, and it is waited for when nothing else is to do;
 - `started`: with `pid`;
 - `progress`: with `epoch`, `epochs`, `step`, `steps` (batches);
 - `finished`: computed now;
@@ -23,9 +24,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -36,16 +36,16 @@ from tlimb.problems import ExitCode
 from tlimb.runner import wire
 from tlimb.runner.agenda import Agenda, Status, Summary
 from tlimb.runner.api import Event, Options, Places
+from tlimb.runner.interrupts import SignalledError, signals_raise
+from tlimb.runner.modules import modules_of
 from tlimb.store import Store
+from tlimb.store.claims import Claims
 
 Observer = Callable[[Event], None]
 RESTARTS = 3
 GRACE_S = 15.0
-
-
-class _InterruptedError(BaseException):
-    def __init__(self, number: int) -> None:
-        self.number = number
+POLL_S = 1.0
+"""Seconds between two looks at what another run computes."""
 
 
 def supervise(
@@ -99,6 +99,8 @@ class _Supervisor:
     options: Options
     observer: Observer
     agenda: Agenda = field(init=False)
+    claims: Claims = field(init=False)
+    elsewhere: set[str] = field(factory=set, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     lines: wire.Lines | None = field(default=None, init=False)
     running: dict[str, float] = field(factory=dict, init=False)
@@ -107,37 +109,55 @@ class _Supervisor:
     stopped_by: int | None = field(default=None, init=False)
 
     def run(self) -> Summary:
-        self.agenda = Agenda(self.graph, Store(self.place.store))
+        store = Store(self.place.store)
+        self.agenda, self.claims = Agenda(self.graph, store), Claims(store)
         try:
-            with _signals_raise():
+            with signals_raise():
                 try:
                     self._loop()
-                except _InterruptedError as error:
+                except SignalledError as error:
                     self.stopped_by = error.number
                     self._wind_down()
         finally:
             self._close()
+            self.claims.close()
         return self.agenda.summary(self.stopped_by)
 
     def _loop(self) -> None:
         while True:
             _tell_settled(self.agenda, self.observer)
-            if not _past(self.options):
-                self._offer()
-            if not self.running:
+            waiting = not _past(self.options) and self._offer()
+            if not self.running and not waiting:
                 return
-            self._listen()
+            self._listen(POLL_S if waiting else None)
 
-    def _offer(self) -> None:
+    def _offer(self) -> bool:
+        """Start what may start, and say whether something is left that another run computes or has just finished."""
+        waiting = False
         for manifest in list(self.agenda.ready()):
             if len(self.running) >= self.workers:
-                return
+                return waiting
+            host = self.claims.take(manifest.work)
+            if host is not None or self.agenda.store.has(manifest.work):
+                waiting = True
+                self._leave(manifest.work, host)
+                continue
             if self.process is None and not self._start():
                 self._lost(manifest.work, int(ExitCode.INTERNAL), "the warm parent cannot be started")
                 continue
             self.agenda.start(manifest.work)
             self.running[manifest.work] = time.time()
             self._command({"run": manifest.to_json()})
+        return waiting
+
+    def _leave(self, work: str, host: str | None) -> None:
+        """Leave a work to another run; None for `host` when that has just finished it."""
+        self.agenda.look_again(work)
+        if host is None:
+            self.claims.release(work)
+        elif work not in self.elsewhere:
+            self.elsewhere.add(work)
+            self.observer({"event": "elsewhere", "work": work, "host": host})
 
     def _start(self) -> bool:
         if self.starts > RESTARTS:
@@ -161,7 +181,7 @@ class _Supervisor:
         hello = {
             "places": self.place.to_json(),
             "options": self.options.to_json(),
-            "modules": _modules(self.graph),
+            "modules": modules_of(self.graph),
         }
         self._command({"hello": hello})
         return True
@@ -175,7 +195,9 @@ class _Supervisor:
             self.process.stdin.flush()
 
     def _listen(self, timeout: float | None = None) -> None:
-        assert self.lines is not None
+        if self.lines is None:
+            time.sleep(timeout or 0.0)
+            return
         ready, _, _ = select.select([self.lines.handle], [], [], timeout)
         if not ready:
             return
@@ -202,6 +224,7 @@ class _Supervisor:
     def _end(self, work: str, code: int, reason: str, reused: bool) -> None:
         if self.stopped_by is not None and code >= 128:
             code = int(ExitCode.YIELDED)
+        self.claims.release(work)
         self.agenda.finish(work, code, reason, reused)
         self.observer(_ending(work, code, reason, reused))
 
@@ -241,13 +264,13 @@ class _Supervisor:
         try:
             while self.running and time.monotonic() < limit:
                 self._listen(0.5)
-        except _InterruptedError:
+        except SignalledError:
             self._close(kill=True)
         for work in sorted(self.running):
             self._perished(work, int(ExitCode.YIELDED), "it was interrupted, and killed before it had saved")
 
     def _close(self, kill: bool = False) -> None:
-        process, self.process = self.process, None
+        process, self.process, self.lines = self.process, None, None
         if process is None:
             return
         if kill:
@@ -298,41 +321,3 @@ def _death(work: str, code: int) -> str:
 
 def _past(options: Options) -> bool:
     return options.deadline is not None and time.time() >= options.deadline
-
-
-def _modules(graph: Graph) -> list[str]:
-    """Give the modules of our own components that the graph's manifests name, for the warm parent to import."""
-    found: set[str] = set()
-    for manifest in graph:
-        _collect(dict(manifest.hashed), found)
-    return sorted(found)
-
-
-def _collect(value: Any, found: set[str]) -> None:
-    if isinstance(value, dict):
-        path = value.get("class")
-        if isinstance(path, str) and path.startswith("tlimb.components."):
-            found.add(path.rpartition(".")[0])
-        for inner in value.values():
-            _collect(inner, found)
-    elif isinstance(value, list):
-        for inner in value:
-            _collect(inner, found)
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into an exception, in the main thread; elsewhere the caller has its own way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _: Any) -> None:
-        raise _InterruptedError(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
