@@ -13,12 +13,13 @@ from attrs import frozen
 
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
+from tlimb.api.planning import store_of
 from tlimb.api.project import Project
 from tlimb.cohorts.hashing import HashCache
 from tlimb.plan.plan import Plan
 from tlimb.plan.write import cell
 from tlimb.problems import TlimbError
-from tlimb.store import Store, disk
+from tlimb.store import disk
 
 SAMPLE = 20
 """Images of each dataset that `doctor` reads."""
@@ -122,7 +123,7 @@ def predictions(
     """
     from tlimb.report.results import Results
 
-    results = Results(plan.graph, Store(place.store), place.private)
+    results = Results(plan.graph, store_of(place, plan), place.private)
     cohorts = open_cohorts(plan.study, place, HashCache(place.private))
     read = [cohorts.cohort(name) for name in plan.study.datasets]
     ids = {(row.root, row.image): row.participant for cohort in read for row in cohort.rows} if with_ids else {}

@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
@@ -27,7 +26,8 @@ from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.plan.scarce import scarce
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
-from tlimb.store import Store, disk
+from tlimb.store import Store, disk, environments
+from tlimb.store.environments import Here
 
 Progress = Callable[[int, int], None]
 REMEMBERED_RUNS = 5_000
@@ -105,51 +105,61 @@ def check_data(loaded: Loaded, asked: Asked, *, with_names: bool = False) -> lis
 
 @frozen(eq=False)
 class Inventory:
-    """What the store has, asked once a work."""
+    """What the store has, asked once a work.
+
+    Attributes:
+        store: all that is there.
+        here: the environments of this machine.
+        works: works that count as done.
+        foreign: works that were computed in another environment; done as well, unless the study asks for this one.
+    """
 
     store: Store
-    environment: Mapping[str, Any] | None
+    here: Here
     works: frozenset[str]
+    foreign: frozenset[str]
 
     def has(self, work: str) -> bool:
-        """Say whether a work is finished."""
+        """Say whether a work counts as done."""
         return work in self.works
 
     def other(self, work: str) -> bool:
-        """Say whether a finished work was computed in another environment than this one."""
-        if self.environment is None:
-            return False
-        result = self.store.glance(work) or {}
-        return bool(result.get("environment", self.environment) != self.environment)
+        """Say whether a work was computed in another environment than this one."""
+        return work in self.foreign
 
     def chosen(self, select: str) -> int | None:
         """Give what a select node chose; None when it has not run."""
-        found = (self.store.glance(select) or {}).get("chosen")
+        found = (self.store.glance(select) or {}).get("chosen") if select in self.works else None
         return None if found is None else int(found)
 
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""
         found: dict[str, None] = {}
-        for work in sorted(self.works):
-            then = (self.store.glance(work) or {}).get("environment") or {}
-            for key in sorted({*then, *(self.environment or {})}):
-                now = (self.environment or {}).get(key)
-                if then.get(key) != now and self.environment is not None and then:
-                    found[f"{key} {then.get(key)} -> {now}"] = None
+        for work in sorted(self.foreign):
+            for key, (then, now) in self.here.differences(work, self.store.glance(work) or {}).items():
+                found[f"{key} {then} -> {now}"] = None
         return list(found)
 
 
-def inventory(place: Project) -> Inventory:
-    """Open the store of a project, and recall the environment of the last run on this machine."""
-    last = place.private / "environment.json"
-    environment = json.loads(last.read_text(encoding="utf-8")) if last.is_file() else None
-    store = Store(place.store)
-    return Inventory(store, environment, frozenset(store.works()))
+def inventory(place: Project, plan: Plan) -> Inventory:
+    """Open the store of a project, and say what of a plan counts as done, and what was computed elsewhere."""
+    store, here = Store(place.store), environments.here(place.private, plan.graph)
+    there = {work: store.glance(work) or {} for work in store.works() if work in plan.graph.nodes}
+    foreign = frozenset(work for work, result in there.items() if here.differences(work, result))
+    counting = store_of(place, plan)
+    return Inventory(store, here, frozenset(work for work in there if counting.has(work)), foreign)
 
 
-def done_of(place: Project, work: str) -> str:
+def store_of(place: Project, plan: Plan) -> Store:
+    """Open the store as a study counts it: all that is in it, or only what this environment has computed."""
+    if plan.study.execution.reuse != "same_environment":
+        return Store(place.store)
+    return environments.same_only(place.store, environments.here(place.private, plan.graph))
+
+
+def done_of(place: Project, plan: Plan, work: str) -> str:
     """Say in words what the store has of a work."""
-    result = Store(place.store).glance(work)
+    result = store_of(place, plan).glance(work)
     return "to do" if result is None else str(result.get("status", "done"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from tlimb.api.load import Loaded
-from tlimb.api.planning import rank_request
+from tlimb.api.planning import rank_request, store_of
 from tlimb.api.project import Project
 from tlimb.manifest import Graph, Json
 from tlimb.plan.plan import Plan
@@ -37,13 +37,20 @@ FORMS: Mapping[str, Callable[[Table], str]] = {
 
 def rank_plan(plan: Plan, loaded: Loaded, place: Project) -> Table:
     """Give the table of what is done so far."""
-    return rank_graph(plan.graph, rank_request(plan, loaded), place)
+    return rank_graph(plan.graph, rank_request(plan, loaded), place, store_of(place, plan))
 
 
-def rank_graph(graph: Graph, request: Mapping[str, Json], place: Project) -> Table:
-    """Give the table of a plan that was written to files, or was just made."""
+def rank_graph(graph: Graph, request: Mapping[str, Json], place: Project, store: Store | None = None) -> Table:
+    """Give the table of a plan that was written to files, or was just made.
+
+    Args:
+        graph: the plan.
+        request: what to rank by.
+        place: where things lie.
+        store: the store as the study counts it; None for all that is in it.
+    """
     asked = RankRequest.from_json(request)
-    table = rank(graph, Store(place.store), place.private, asked, partial(_metric, place=place))
+    table = rank(graph, store or Store(place.store), place.private, asked, partial(_metric, place=place))
     return evolve(table, notes=(*table.notes, *request.get("notes", ())))
 
 

@@ -1,17 +1,23 @@
 """A plan to results: the runner, started apart so that this process never loads torch."""
 
+import contextlib
+import json
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import evolve, frozen
 
 from tlimb.api.load import Loaded
 from tlimb.api.project import Project
+from tlimb.cohorts.view import private_folder
+from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Kind
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.store import Store, disk
+from tlimb.store import Store, disk, environments
 
 Observe = Callable[[dict[str, Any]], None]
 
@@ -24,11 +30,13 @@ class Settings:
         workers: runs at a time; 0 for the number of CPU cores.
         smoke: two batches a run, in a store of its own.
         deadline: seconds from now before which everything must have stopped and saved; None for none.
+        same_environment: what was computed in another environment is computed again.
     """
 
     workers: int = 0
     smoke: bool = False
     deadline: float | None = None
+    same_environment: bool = False
 
 
 def need_torch() -> None:
@@ -63,9 +71,22 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     disk.make(place.store)
     places = Places(place.store, place.private, place.roots, place.allow, place.code, place.weights)
     deadline = None if settings.deadline is None else time.time() + settings.deadline
-    options = Options(deadline=deadline, smoke=settings.smoke)
+    options = Options(deadline=deadline, smoke=settings.smoke, same_environment=settings.same_environment)
     workers = settings.workers or len(os.sched_getaffinity(0))
-    return supervise(graph, places, workers, options, observe)
+    if settings.same_environment:
+        environments.remember(private_folder(place.private), _ask_environment())
+    summary = supervise(graph, places, workers, options, observe)
+    # It is only for what the next `plan` says of other environments; on an engine the folder may be read-only.
+    with contextlib.suppress(OSError):
+        told = environments.told_by(Store(place.store), summary.computed)
+        environments.remember(private_folder(place.private), told)
+    return summary
+
+
+def _ask_environment() -> dict[str, Any]:
+    """Ask torch, in a process of its own, what this machine's environment is."""
+    words = [sys.executable, "-P", "-m", "tlimb.runner.environment"]
+    return dict(json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout))
 
 
 def bad_images(place: Project, works: Iterable[str]) -> list[str]:
@@ -83,6 +104,11 @@ def bad_images(place: Project, works: Iterable[str]) -> list[str]:
 def smoke_place(place: Project) -> Project:
     """Give the places of a smoke run: a store of its own beside the real one."""
     return evolve(place, store=place.store.with_name(place.store.name + "-smoke"))
+
+
+def settled(settings: Settings, study: Study) -> Settings:
+    """Give the settings with what the study says of running."""
+    return evolve(settings, same_environment=study.execution.reuse == "same_environment")
 
 
 def smoke_study(loaded: Loaded) -> Loaded:

@@ -9,7 +9,7 @@ from tlimb.api.load import Loaded
 from tlimb.api.load import load as _load
 from tlimb.api.planning import check_data, make_plan, remember
 from tlimb.api.project import Asked, project
-from tlimb.api.running import Settings, run_graph
+from tlimb.api.running import Settings, run_graph, settled
 from tlimb.plan.plan import Plan
 from tlimb.problems import Problem
 
@@ -68,7 +68,7 @@ def run(loaded: Loaded, asked: Asked | None = None, settings: Settings | None = 
     """
     place = project(loaded.sound(), loaded.source.path, asked or Asked())
     made = make_plan(loaded, place)
-    summary = run_graph(made.graph, place, settings or Settings(), lambda _: None)
+    summary = run_graph(made.graph, place, settled(settings or Settings(), loaded.sound()), lambda _: None)
     remember(made, place, loaded)
     return summary
 

@@ -36,7 +36,7 @@ def picture(plan: Plan, place: Project, form: str) -> str:
 
 def text(plan: Plan, place: Project) -> str:
     """Give the overview: people, stages, what is shared, what is assumed."""
-    done = inventory(place)
+    done = inventory(place, plan)
     found = lines(plan, done.has, done.other, done.chosen)
     header = ("", "kind", "configurations", "runs", "wait for selection", "not selected", "done", "to do")
     rows = [
@@ -57,9 +57,10 @@ def text(plan: Plan, place: Project) -> str:
         parts += ["", *plan.people]
     parts += ["", show.table(header, rows)]
     parts += ["", *sharing(plan)]
-    if any(line.other for line in found):
-        changes = "; ".join(done.other_environments()) or "unknown"
-        parts.append(f"{sum(line.other for line in found)} done in another environment ({changes})")
+    if done.foreign:
+        again = "" if done.foreign <= done.works else ", and will be computed again as `execution.reuse` asks"
+        changes = "; ".join(done.other_environments())
+        parts.append(f"{len(done.foreign)} were computed in another environment ({changes}){again}")
     assumed = [f"  {where}: {option} {json.dumps(value)}" for where, option, value in plan.assumed]
     if assumed:
         parts += ["", "assumed, since it was not written:", *assumed]
@@ -121,7 +122,7 @@ def explain(plan: Plan, place: Project, prefix: str) -> str:
     return "\n".join(
         [
             f"{KINDS.get(node.kind.value, node.kind.value)} {node.work}",
-            f"  state: {done_of(place, node.work)}",
+            f"  state: {done_of(place, plan, node.work)}",
             *(f"  for {use_text(use)}" for use in node.uses),
             *(f"  starts from {name_of(plan, parent)}" for parent in node.parents),
             f"  read by {len(children)} nodes" + (f", such as {name_of(plan, children[0].work)}" if children else ""),
@@ -151,7 +152,7 @@ def name_of(plan: Plan, work: str) -> str:
 def difference(plan: Plan, place: Project, loaded: Loaded) -> str:
     """Say what changed since the study last ran: in the spec, in the runs, and what is to compute."""
     before = changed_since(plan, place, loaded)
-    done = inventory(place)
+    done = inventory(place, plan)
     out: list[str] = []
     if before is None:
         out.append("this study has not run here yet; what is done comes from the store alone")

@@ -117,6 +117,8 @@ class Results:
                     continue  # a diverged candidate cannot win, but it stops no selection
                 state = "diverged" if found.state == "diverged" else "skipped"
                 return Absent(state, f"{found.reason} (in {found.work[:16]})", found.work)
+        if self.store.path(work).is_dir():
+            return Absent("pending", "it was computed in another environment, which `execution.reuse` refuses", work)
         return _failure(work, self.store.record(work))
 
     def _upstream(self, work: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field, fields_dict, frozen
 
 from tlimb.problems import ExitCode, Problem, TlimbError
 
@@ -84,6 +84,7 @@ class Options:
         checkpoint_every_s: longest time between two resume points, seconds.
         checkpoint_every_steps: also after so many optimizer steps; None for by time only.
         smoke: stop every fit after two batches; for a store of its own, since results are marked and useless.
+        same_environment: what was computed in another environment is computed again.
         loader_workers: processes that prepare batches.
         memory_bytes: volumes of one view that need more than this are mapped from the cache, not loaded.
         progress: called with an event every now and then.
@@ -94,6 +95,7 @@ class Options:
     checkpoint_every_s: float = 600.0
     checkpoint_every_steps: int | None = None
     smoke: bool = False
+    same_environment: bool = False
     loader_workers: int = 0
     memory_bytes: int = 4 << 30
     progress: Callable[[Event], None] | None = None
@@ -101,8 +103,8 @@ class Options:
 
     def to_json(self) -> dict[str, Any]:
         """Give what `from_json` reads; the two callables are not passed on."""
-        names = ("deadline", "checkpoint_every_s", "checkpoint_every_steps", "smoke", "loader_workers")
-        return {**{name: getattr(self, name) for name in names}, "memory_bytes": self.memory_bytes}
+        left_out = ("progress", "after_batch")
+        return {name: getattr(self, name) for name in fields_dict(Options) if name not in left_out}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], **more: Any) -> "Options":

@@ -1,28 +1,22 @@
 """What besides the manifest decides bits: recorded in every result, never part of `work`."""
 
+import json
 import os
-from importlib.metadata import PackageNotFoundError, version
-from platform import machine, python_version
 from typing import Any
 
 import torch
 
 from tlimb.manifest import digest
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.store.environments import versions
 
-PACKAGES = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
 DECODING = ("python", "machine", "torch", "numpy", "scipy", "nibabel", "pillow", "monai", "cpu", "onednn_isa")
 PRECISION = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def fingerprint(device: torch.device) -> dict[str, Any]:
     """Give the environment of a run on a device; equal environments give equal bits for equal work."""
-    found: dict[str, Any] = {"python": python_version(), "machine": machine()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
+    found = versions()
     found["cpu"] = torch.backends.cpu.get_cpu_capability()
     found["onednn_isa"] = os.environ.get("ONEDNN_MAX_CPU_ISA", "default")
     found["device"] = device.type
@@ -30,6 +24,14 @@ def fingerprint(device: torch.device) -> dict[str, Any]:
         found["gpu"] = torch.cuda.get_device_name(device)
         found["cuda"] = torch.version.cuda
         found["cudnn"] = torch.backends.cudnn.version()
+    return found
+
+
+def every() -> dict[str, dict[str, Any]]:
+    """Give the environments of all devices that a run may have here, by device."""
+    found = {"cpu": fingerprint(torch.device("cpu"))}
+    if torch.cuda.is_available():
+        found["cuda"] = fingerprint(torch.device("cuda", 0))
     return found
 
 
@@ -79,3 +81,7 @@ def settle(device: torch.device, threads: int, deterministic: bool | str | None)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     wanted = deterministic if deterministic is not None else (True if device.type == "cpu" else "best_effort")
     torch.use_deterministic_algorithms(True, warn_only=wanted == "best_effort")
+
+
+if __name__ == "__main__":
+    print(json.dumps(every()))

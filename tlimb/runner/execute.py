@@ -1,6 +1,7 @@
 """Execute one manifest in this process, from looking it up to publishing its result."""
 
 import errno
+import json
 import logging
 import os
 import socket
@@ -14,10 +15,12 @@ from tlimb.cohorts.view import private_folder
 from tlimb.manifest import Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
+from tlimb.runner.environment import every
 from tlimb.runner.fit import fit
 from tlimb.runner.job import Job, Result
 from tlimb.runner.nodes import predict, prepare, select
 from tlimb.store import Store, disk, seal
+from tlimb.store.environments import Here, same_only
 
 KINDS: dict[Kind, Callable[[Job, Path], Result]] = {
     Kind.PREPARE: prepare,
@@ -40,7 +43,7 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
     began = time.time()
     code, reason, reused = int(ExitCode.INTERNAL), "", False
     try:
-        found = store.result(manifest.work)
+        found = _counting(job).result(manifest.work)
         if found is None:
             found = _compute(job)
         else:
@@ -64,6 +67,22 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
     return Outcome(manifest.work, code, reason, reused, dict(job.facts))
 
 
+def _counting(job: Job) -> Store:
+    """Give the store as it counts for this run's own work: by default all that is in it."""
+    if not job.options.same_environment:
+        return job.store
+    return same_only(job.store.root, Here(every(), _pinned(job)))
+
+
+def _pinned(job: Job) -> frozenset[str]:
+    """Give this run's work when it has to run on the CPU."""
+    trainer = job.manifest.hashed.get("trainer") or {}
+    if job.manifest.kind is Kind.PREDICT:
+        folder = job.parent(job.manifest.parents[0])
+        trainer = json.loads(disk.read(folder / "passport.json"))["trainer"]
+    return frozenset({job.manifest.work}) if trainer.get("device") == "cpu" else frozenset()
+
+
 def _compute(job: Job) -> Result:
     if job.manifest.kind not in KINDS:
         problem = Problem("not-run", f"a node of kind {job.manifest.kind} is not executed by the runner")
@@ -74,7 +93,9 @@ def _compute(job: Job) -> Result:
     with job.store.staging() as staged:
         result = KINDS[job.manifest.kind](job, staged)
         whole = seal(staged, result)
-        published = job.store.publish(job.manifest.work, staged)
+        parents = {work: (job.store.glance(work) or {}).get("digest") for work in job.manifest.parents}
+        published = job.store.publish(job.manifest.work, staged, job.options.same_environment)
+    job.facts["parents"] = parents
     job.facts["won"], job.facts["nondeterminism"] = published.won, published.nondeterminism
     if whole["status"] == "done":
         job.store.drop_states(job.manifest.work)

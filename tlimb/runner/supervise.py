@@ -40,6 +40,7 @@ from tlimb.runner.interrupts import SignalledError, signals_raise
 from tlimb.runner.modules import modules_of
 from tlimb.store import Store
 from tlimb.store.claims import Claims
+from tlimb.store.environments import here, same_only
 
 Observer = Callable[[Event], None]
 RESTARTS = 3
@@ -76,7 +77,7 @@ def supervise(
 def run_here(graph: Graph, place: Places, options: Options | None = None, observer: Observer | None = None) -> Summary:
     """Run a graph one by one in this process, for notebooks and tests; torch is imported when it is needed."""
     options, observer = options or Options(), observer or (lambda _: None)
-    agenda = Agenda(graph, Store(place.store))
+    agenda = Agenda(graph, _store(graph, place, options))
     while True:
         _tell_settled(agenda, observer)
         manifest = next(agenda.ready(), None)
@@ -109,7 +110,7 @@ class _Supervisor:
     stopped_by: int | None = field(default=None, init=False)
 
     def run(self) -> Summary:
-        store = Store(self.place.store)
+        store = _store(self.graph, self.place, self.options)
         self.agenda, self.claims = Agenda(self.graph, store), Claims(store)
         try:
             with signals_raise():
@@ -285,6 +286,11 @@ class _Supervisor:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def _store(graph: Graph, place: Places, options: Options) -> Store:
+    """Open the store as it counts for this run: all that is in it, or only what this environment has computed."""
+    return same_only(place.store, here(place.private, graph)) if options.same_environment else Store(place.store)
 
 
 def _tell_settled(agenda: Agenda, observer: Observer) -> None:

@@ -33,12 +33,14 @@ class Store:
         sleep: how waiting is done; replaced in tests.
         patience_s: seconds for which an object that should exist is waited for, since a network file system
             may show a rename late.
+        accepts: says of a work's result whether it counts; what does not is as good as absent. None for all.
     """
 
     root: Path
     report: Callable[[str, str], None] | None = None
     sleep: Callable[[float], None] = time.sleep
     patience_s: float = disk.PATIENCE_S
+    accepts: Callable[[str, Mapping[str, Any]], bool] | None = None
 
     @property
     def base(self) -> Path:
@@ -51,7 +53,9 @@ class Store:
 
     def has(self, work: str) -> bool:
         """Say whether a complete object exists, without reading its artefacts."""
-        return disk.is_file(self.path(work) / objects.RESULT)
+        if not disk.is_file(self.path(work) / objects.RESULT):
+            return False
+        return self.accepts is None or self.glance(work) is not None
 
     def entry(self, work: str, expected: bool = False) -> Path | None:
         """Give the folder of a finished work after verifying every byte of it.
@@ -74,17 +78,20 @@ class Store:
             self.sleep(1.0)
             waited += 1.0
         try:
-            return objects.check(folder)
+            return self._accepted(work, objects.check(folder))
         except FileNotFoundError:
             return None
         except ValueError as error:
             self.quarantine(folder, work, str(error))
             return None
 
+    def _accepted(self, work: str, result: dict[str, Any]) -> dict[str, Any] | None:
+        return result if self.accepts is None or self.accepts(work, result) else None
+
     def glance(self, work: str) -> dict[str, Any] | None:
         """Give a finished work's `result.json` without reading the artefacts; for listings only."""
         try:
-            return objects.read_result(self.path(work))
+            return self._accepted(work, objects.read_result(self.path(work)))
         except (OSError, ValueError):
             return None
 
@@ -92,11 +99,16 @@ class Store:
         """Give a fresh folder in which an object is built, on the store's own file system."""
         return objects.staging(disk.make(self.base / "tmp"))
 
-    def publish(self, work: str, staged: Path) -> Published:
+    def publish(self, work: str, staged: Path, supersede: bool = False) -> Published:
         """Make a sealed staged folder the object of a work, by one rename.
 
         When another process was first, its bytes are compared with ours: equal ones are dropped, others are
         kept in quarantine and, when the environments are equal, reported as nondeterminism.
+
+        Args:
+            work: the work's digest.
+            staged: the sealed folder.
+            supersede: an object of another environment makes room for ours and is kept in `superseded/`.
 
         Raises:
             OSError: the store cannot be written; nothing is published.
@@ -109,7 +121,9 @@ class Store:
             disk.rename(staged, target)
         except OSError:
             other = self.result(work)
-            if other is not None:
+            if other is not None and supersede and other.get("environment") != own.get("environment"):
+                self._put_aside(target, work, "computed again in another environment", "superseded")
+            elif other is not None:
                 return self._lose(work, staged, own, other)
             # What lay there was damaged and is in quarantine now, or has no result at all, or the rename itself
             # failed: one more try tells.
@@ -136,16 +150,22 @@ class Store:
         Returns:
             Where it is now; None when another process was faster.
         """
-        target = disk.make(self.base / "quarantine") / f"{name}-{secrets.token_hex(4)}"
+        target = self._put_aside(path, name, reason, "quarantine")
+        if target is None:
+            return None
+        LOG.warning("%s: %s; put into quarantine", name[:16], reason)
+        if self.report:
+            self.report(name, reason)
+        return target
+
+    def _put_aside(self, path: Path, name: str, reason: str, where: str) -> Path | None:
+        target = disk.make(self.base / where) / f"{name}-{secrets.token_hex(4)}"
         try:
             disk.rename(path, target)
         except FileNotFoundError:
             return None
         note = {"name": name, "reason": reason, "time": time.time()}
         disk.write_atomically(target.with_name(target.name + ".json"), canonical(note).encode())
-        LOG.warning("%s: %s; put into quarantine", name[:16], reason)
-        if self.report:
-            self.report(name, reason)
         return target
 
     # Resume points

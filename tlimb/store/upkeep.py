@@ -9,7 +9,7 @@ from tlimb.store import disk
 from tlimb.store.store import Store
 
 STALE_S = 7 * 24 * 3600.0
-PARTS = ("objects", "state", "cache", "quarantine", "records", "tmp")
+PARTS = ("objects", "state", "cache", "quarantine", "superseded", "records", "tmp")
 
 
 @frozen

@@ -59,7 +59,7 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan, remember
     from tlimb.api.project import project
-    from tlimb.api.running import run_graph, smoke_place, smoke_study
+    from tlimb.api.running import run_graph, settled, smoke_place, smoke_study
     from tlimb.cli import live, progress, show
 
     loaded = load(spec)
@@ -73,7 +73,7 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
         plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
     show.problems((*loaded.problems, *plan.problems), loaded.source)
     with live.display(plan.graph, quiet=quiet) as observe:
-        summary = run_graph(plan.graph, place, settings, observe)
+        summary = run_graph(plan.graph, place, settled(settings, loaded.sound()), observe)
     if not settings.smoke:
         remember(plan, place, loaded)
     _end(summary, plan.graph, place, with_names)

@@ -1,0 +1,127 @@
+"""In which environment finished work was computed, and whether that is this one; never loads torch.
+
+Versions of packages are asked here and now. What only torch can tell of this machine, such as the processor's
+capability or the GPU, is what the last run on this host has told; before the first one it is not compared.
+"""
+
+import json
+import platform
+import socket
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from tlimb.manifest import Graph, Kind, canonical
+from tlimb.store import disk
+from tlimb.store.store import Store
+
+PACKAGES = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+FILE = "environment.json"
+
+Facts = Mapping[str, Any]
+
+
+def versions() -> dict[str, Any]:
+    """Give Python, the processor's kind, and the packages that decide bits; None for one that is not installed."""
+    found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+@frozen
+class Here:
+    """The environments that a run may have on this machine.
+
+    Attributes:
+        by_device: `cpu`, `cuda` -> what is known of the environment there.
+        on_cpu: works that run on the CPU although there is a GPU.
+    """
+
+    by_device: Mapping[str, Facts]
+    on_cpu: frozenset[str] = frozenset()
+
+    def differences(self, work: str, result: Facts) -> dict[str, tuple[Any, Any]]:
+        """Give what differs between a result's environment and the one that its run would have here: then, now."""
+        then = result.get("environment") or {}
+        now = self._expected(work, str(result.get("kind", "")))
+        return {key: (then.get(key), value) for key, value in sorted(now.items()) if then.get(key) != value}
+
+    def _expected(self, work: str, kind: str) -> Facts:
+        trains = kind in (Kind.FIT, Kind.PREDICT) and work not in self.on_cpu
+        device = "cuda" if trains and "cuda" in self.by_device else "cpu"
+        return self.by_device.get(device, {})
+
+
+def here(private: Path, graph: Graph | None = None) -> Here:
+    """Give the environments of this machine, as far as they are known without torch.
+
+    Args:
+        private: folder that remembers what runs have told.
+        graph: the plan, which says what is pinned to the CPU; None for nothing.
+    """
+    told = _read(private).get(socket.gethostname(), {})
+    now = versions()
+    by_device = {device: {**facts, **now} for device, facts in told.items()} or {"cpu": now}
+    return Here(by_device, on_cpu(graph) if graph is not None else frozenset())
+
+
+def on_cpu(graph: Graph) -> frozenset[str]:
+    """Give the fits that are pinned to the CPU, and the tests of such fits."""
+    found: set[str] = set()
+    for node in graph:
+        parents = node.parents
+        if (node.hashed.get("trainer") or {}).get("device") == "cpu" or (
+            node.kind is Kind.PREDICT and parents and parents[0] in found
+        ):
+            found.add(node.work)
+    return frozenset(found)
+
+
+def remember(private: Path, by_device: Mapping[str, Facts]) -> None:
+    """Keep what runs on this host have told of their environments."""
+    known = _read(private)
+    host = socket.gethostname()
+    before = known.get(host, {})
+    known[host] = {**before, **by_device}
+    if known[host] == before:
+        return
+    disk.write_atomically(private / FILE, canonical(known).encode(), 0o600)
+
+
+def told_by(store: Store, works: Iterable[str]) -> dict[str, Facts]:
+    """Give the environments that some results were computed in, by device."""
+    found: dict[str, Facts] = {}
+    for work in works:
+        facts = (store.glance(work) or {}).get("environment") or {}
+        if "device" in facts:
+            found[str(facts["device"])] = facts
+    return found
+
+
+def same_only(root: Path, here: Here) -> Store:
+    """Open a store in which only what was computed in this environment, from such parents, counts as done."""
+    plain = Store(root)
+
+    def accepts(work: str, result: Facts) -> bool:
+        if here.differences(work, result):
+            return False
+        attempts = [one for one in plain.record(work).get("attempts", []) if one.get("parents") and not one["code"]]
+        parents = attempts[-1]["parents"] if attempts else {}
+        return all((plain.glance(parent) or {}).get("digest") == digest for parent, digest in parents.items())
+
+    return Store(root, accepts=accepts)
+
+
+def _read(private: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(disk.read(private / FILE))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
