@@ -8,6 +8,7 @@ Events given to the observer are JSON objects with `event` and `work`:
 - `reused`: the result was in the store already;
 - `elsewhere`: with `host`; another run on this store computes it, and it is waited for when nothing else is to do;
 - `started`: with `pid`;
+- `stopping`: without `work`, with `signal`: the children were asked to stop;
 - `progress`: with `epoch`, `epochs`, `step`, `steps` (batches);
 - `finished`: computed now;
 - `failed`: with `code` and `reason` (76: diverged, with a result);
@@ -260,6 +261,7 @@ class _Supervisor:
         """Let the children write their resume points; a second signal kills them."""
         if self.process is None:
             return
+        self.observer({"event": "stopping", "signal": self.stopped_by})
         self._command({"stop": GRACE_S})
         limit = time.monotonic() + GRACE_S + 5.0
         try:
