@@ -1,7 +1,9 @@
 """Looking after a study: is this machine ready, are the files still what they were, what was predicted."""
 
+import contextlib
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -14,68 +16,122 @@ from attrs import frozen
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.planning import store_of
-from tlimb.api.project import Project
+from tlimb.api.project import SPEC_ROOT, Project
 from tlimb.cohorts.hashing import HashCache
 from tlimb.plan.plan import Plan
 from tlimb.plan.write import cell
-from tlimb.problems import TlimbError
+from tlimb.problems import Severity, TlimbError
 from tlimb.store import disk
 
 SAMPLE = 20
 """Images of each dataset that `doctor` reads."""
 ROOM_BYTES = 2 << 30
 """Less free room than this in the store is a finding."""
-IMPORTS = ("torch", "lightning", "timm", "nibabel", "numpy", "sklearn", "safetensors")
+PROBE = """
+import importlib, json
+absent = {{}}
+for name in {names!r}:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        absent |= {{error.name or name: None}}
+if absent:
+    print(json.dumps([list(absent), ""]))
+else:
+    import torch
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
+    print(json.dumps([[], f"torch {{torch.__version__}}, {{gpu}}"]))
+"""
+IMPORTS = ("torch", "lightning", "timm", "monai", "nibabel", "numpy", "scipy", "sklearn", "safetensors")
 
 
 @frozen
 class Check:
-    """One line of `doctor`: what was looked at, whether it is well, and what was seen."""
+    """One line of `doctor`.
+
+    Attributes:
+        what: was looked at.
+        well: it is as a run needs it.
+        seen: what was seen.
+        help: what to do where it is not well; empty for nothing.
+    """
 
     what: str
     well: bool
     seen: str
+    help: str = ""
 
 
 def doctor(loaded: Loaded, place: Project) -> Iterator[Check]:
     """Look at everything a run needs from this machine, cheaply."""
     for name, path in place.roots.items():
-        yield Check(f"root {name}", path.is_dir(), str(path) if path.is_dir() else f"{path} is no folder")
+        seen = str(path) if path.is_dir() else f"{path} is no folder"
+        yield Check(f"root {name}", path.is_dir(), seen, f"say where it lies: --root {name}=FOLDER")
     yield from _samples(loaded, place)
     yield _writable("store", place.store)
-    yield _writable("private folder", place.private)
+    yield _writable("private folder", place.private, "private")
     free = shutil.disk_usage(_existing(place.store)).free
-    yield Check("room in the store", free > ROOM_BYTES, f"{free / 1e9:.1f} GB free")
-    code = f"import {', '.join(IMPORTS)}; print(torch.__version__)"
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    seen = f"torch {made.stdout.strip()}" if made.returncode == 0 else made.stderr.strip().splitlines()[-1]
-    yield Check("training packages", made.returncode == 0, seen)
+    help_ = "make room, or put it elsewhere: --store FOLDER"
+    yield Check("room in the store", free > ROOM_BYTES, f"{free / 1e9:.1f} GB free", help_)
+    yield _packages()
+
+
+def _packages() -> Check:
+    """Import what training needs in a process of its own, all of it, so that all that is missing is told at once."""
+    made = subprocess.run(
+        [sys.executable, "-P", "-c", PROBE.format(names=IMPORTS)], capture_output=True, text=True, check=False
+    )
+    help_ = "pip install 'tlimb[run]'; without them this machine can validate and plan"
+    if made.returncode:
+        said = (made.stderr.strip().splitlines() or [f"it ended with status {made.returncode}"])[-1]
+        return Check("training packages", False, said, help_)
+    absent, seen = json.loads(made.stdout.splitlines()[-1])
+    return Check("training packages", not absent, f"not installed: {', '.join(absent)}" if absent else seen, help_)
 
 
 def _samples(loaded: Loaded, place: Project) -> Iterator[Check]:
-    """Index each dataset, and read some of its images anew."""
+    """Index each set of files once, and read some of its images anew."""
     study = loaded.sound()
     hashes = HashCache(place.private)
     cohorts = open_cohorts(study, place, hashes)
-    for name in study.datasets:
+    sets: dict[str, list[str]] = {}
+    for name, dataset in study.datasets.items():
+        sets.setdefault(dataset.files_place, []).append(name)
+    for owner, names in sets.items():
+        what = f"dataset{'s' * (len(names) > 1)} {', '.join(names)}"
+        root = study.datasets[owner].root or SPEC_ROOT
+        if not place.roots[root].is_dir():
+            yield Check(what, False, f"not looked at, since root {root} is missing")
+            continue
         try:
-            rows = cohorts.cohort(name).rows
-        except TlimbError as error:
-            yield Check(f"dataset {name}", False, "; ".join(problem.message for problem in error.problems))
+            rows = cohorts.cohort(owner).rows
+        except (TlimbError, OSError) as error:
+            yield _unreadable(what, error)
             continue
         step = max(1, len(rows) // SAMPLE)
         sample = rows[::step][:SAMPLE]
         wrong = sum(1 for row in sample if disk.sha256(cohorts.roots[row.root] / row.image) != row.sha256)
         seen = f"{len(rows)} images, {len(sample)} read" + (f", {wrong} differ from the index" if wrong else "")
-        yield Check(f"dataset {name}", not wrong, seen)
-    hashes.save()
+        yield Check(what, not wrong, seen, "a disk changes bytes: `tlimb verify --full` names how many")
+    # That nothing can be kept in the private folder is a line of its own.
+    with contextlib.suppress(OSError):
+        hashes.save()
+
+
+def _unreadable(what: str, error: TlimbError | OSError) -> Check:
+    if isinstance(error, OSError):
+        return Check(what, False, f"it cannot be indexed: {error.strerror}")
+    found = [problem for problem in error.problems if problem.severity is Severity.ERROR]
+    notes = [note for problem in found for note in problem.note]
+    seen = "; ".join([*(problem.message for problem in found), *notes])
+    return Check(what, False, seen, "; ".join(line for problem in found for line in problem.help))
 
 
 def _existing(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
-def _writable(what: str, folder: Path) -> Check:
+def _writable(what: str, folder: Path, option: str = "store") -> Check:
     """Try what publishing does: write, flush and rename inside the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +139,8 @@ def _writable(what: str, folder: Path) -> Check:
         disk.write_atomically(probe, b"probe")
         probe.unlink()
     except OSError as error:
-        return Check(what, False, f"{folder}: {error.strerror}")
+        help_ = f"give it a folder that can be written: --{option} FOLDER"
+        return Check(what, False, f"{folder}: {error.strerror}", help_)
     return Check(what, True, f"{folder}: written and renamed")
 
 

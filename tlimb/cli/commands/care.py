@@ -34,6 +34,10 @@ def doctor(
     checks = list(care.doctor(loaded, place))
     for check in checks:
         print(f"{'ok  ' if check.well else 'BAD '} {check.what}: {check.seen}")
+        if not check.well and check.help:
+            print(f"       {check.help}")
+    bad = sum(not check.well for check in checks)
+    print(f"{bad} of {len(checks)} are not as a run needs them" if bad else "this machine can run the study")
     return int(ExitCode.DONE if all(check.well for check in checks) else ExitCode.FINDINGS)
 
 
