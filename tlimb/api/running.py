@@ -31,12 +31,14 @@ class Settings:
         smoke: two batches a run, in a store of its own.
         deadline: seconds from now before which everything must have stopped and saved; None for none.
         same_environment: what was computed in another environment is computed again.
+        check: try two batches of each kind of training before many of them run.
     """
 
     workers: int = 0
     smoke: bool = False
     deadline: float | None = None
     same_environment: bool = False
+    check: bool = True
 
 
 def need_torch() -> None:
@@ -71,7 +73,12 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     disk.make(place.store)
     places = Places(place.store, place.private, place.roots, place.allow, place.code, place.weights)
     deadline = None if settings.deadline is None else time.time() + settings.deadline
-    options = Options(deadline=deadline, smoke=settings.smoke, same_environment=settings.same_environment)
+    options = Options(
+        deadline=deadline,
+        smoke=settings.smoke,
+        same_environment=settings.same_environment,
+        check=settings.check,
+    )
     workers = settings.workers or len(os.sched_getaffinity(0))
     if settings.same_environment:
         environments.remember(private_folder(place.private), _ask_environment())

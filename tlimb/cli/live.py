@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from attrs import Factory, define
+
 from tlimb.cli import show
 from tlimb.cli.tally import Tally, title
 from tlimb.manifest import Graph
@@ -54,6 +56,8 @@ def lines(tally: Tally, width: int) -> list[str]:
     """Give what stands on a terminal of so many columns: the whole, the time left, and one line for each run."""
     if tally.stopping:
         second = STOPPING
+    elif tally.checking > 0:
+        second = checking(tally)
     elif not tally.ended and not tally.running and not tally.elsewhere:
         second = "starting"
     else:
@@ -79,11 +83,12 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _lines(tally: Tally) -> Observe:
     last = [time.monotonic()]
+    said = _Said(tally)
 
     def observe(event: dict[str, Any]) -> None:
         tally.note(event)
-        if event["event"] in ("failed", "stopping"):
-            print(_said(tally, event), file=sys.stderr, flush=True)
+        if (text := said.about(event)) is not None:
+            print(text, file=sys.stderr, flush=True)
         if time.monotonic() - last[0] >= LOG_EVERY_S:
             last[0] = time.monotonic()
             print(f"{state(tally)}, {left(tally)}", file=sys.stderr, flush=True)
@@ -91,12 +96,31 @@ def _lines(tally: Tally) -> Observe:
     return observe
 
 
-def _said(tally: Tally, event: dict[str, Any]) -> str:
-    if event["event"] == "stopping":
-        return STOPPING
-    node = tally.graph.nodes.get(event["work"])
-    name = event["work"][:16] if node is None else title(node)
-    return f"failed: {name}: {event.get('reason', '')} (exit {event.get('code')})"
+@define(eq=False)
+class _Said:
+    """What is said beside the state, each thing once: one check that fails ends many runs for one reason."""
+
+    tally: Tally
+    reasons: set[tuple[Any, Any]] = Factory(set)
+
+    def about(self, event: dict[str, Any]) -> str | None:
+        if event["event"] == "stopping":
+            return STOPPING
+        if event["event"] == "checking":
+            return checking(self.tally)
+        reason = event.get("code"), event.get("reason")
+        if event["event"] != "failed" or reason in self.reasons:
+            return None
+        self.reasons.add(reason)
+        node = self.tally.graph.nodes.get(event["work"])
+        name = event["work"][:16] if node is None else title(node)
+        return f"failed: {name}: {event.get('reason', '')} (exit {event.get('code')})"
+
+
+def checking(tally: Tally) -> str:
+    """Say that checks go on."""
+    kinds = f"{tally.checking} kind{'s' * (tally.checking != 1)} of training"
+    return f"checking: two batches of {kinds} first (--no-check leaves it out)"
 
 
 @contextmanager
@@ -113,12 +137,14 @@ def _live(tally: Tally) -> Iterator[Observe]:
         return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in shown))
 
     with Live(console=console, get_renderable=drawn, transient=True, refresh_per_second=4) as live:
+        said = _Said(tally)
 
         def observe(event: dict[str, Any]) -> None:
             tally.note(event)
-            if event["event"] == "failed":
-                console.print(_said(tally, event), markup=False)
-            elif event["event"] == "stopping":
+            text = said.about(event)
+            if text is not None and event["event"] == "failed":
+                console.print(text, markup=False)
+            elif text is not None:
                 live.refresh()
 
         yield observe
@@ -127,10 +153,14 @@ def _live(tally: Tally) -> Iterator[Observe]:
 def summary(found: Any, graph: Graph) -> str:
     """Give the lines at the end of a run."""
     out = [f"{len(found.computed)} nodes computed, {len(found.reused)} done before, {len(found.closed)} not selected"]
+    alike: dict[Any, list[str]] = {}
     for work, failure in found.failed.items():
-        node = graph.nodes.get(work)
-        name = work[:16] if node is None else f"{title(node)} [{work[:16]}]"
-        out.append(f"failed: {name}: {failure.reason} (exit {failure.code})")
+        alike.setdefault(failure, []).append(work)
+    for failure, works in alike.items():
+        node = graph.nodes.get(works[0])
+        name = works[0][:16] if node is None else f"{title(node)} [{works[0][:16]}]"
+        more = f" and {len(works) - 1} more" if len(works) > 1 else ""
+        out.append(f"failed: {name}{more}: {failure.reason} (exit {failure.code})")
     if found.skipped:
         out.append(f"{len(found.skipped)} skipped, since what they need failed")
     if found.pending:

@@ -34,6 +34,8 @@ class Tally:
         elsewhere: works that another run on this store computes -> its host.
         seconds: stage or test -> how long its finished runs took.
 
+        checked: stage -> how long its runs take by the pace of their checks.
+        checking: kinds of training whose check goes on.
         stopping: the run was asked to stop.
     """
 
@@ -45,6 +47,8 @@ class Tally:
     elsewhere: dict[str, str] = Factory(dict)
     seconds: dict[str, list[float]] = Factory(dict)
 
+    checked: dict[str, list[float]] = Factory(dict)
+    checking: int = 0
     stopping: bool = False
     _most: int = field(default=1, init=False)
 
@@ -52,6 +56,7 @@ class Tally:
         """Take an event into account."""
         work, kind = event.get("work", ""), event["event"]
         if kind == "started":
+            self.checking = 0
             self.started[work] = self.now()
             self.running[work] = {}
             self.elsewhere.pop(work, None)
@@ -60,6 +65,11 @@ class Tally:
             self.running[work] = event
         elif kind == "elsewhere":
             self.elsewhere[work] = str(event["host"])
+        elif kind == "checking":
+            self.checking = int(event["kinds"])
+        elif kind == "checked":
+            self.checking -= 1
+            self._pace(event)
         elif kind == "stopping":
             self.stopping = True
         elif kind in ENDED:
@@ -74,10 +84,17 @@ class Tally:
         """Count the nodes that ended so."""
         return sum(1 for kind in self.ended.values() if kind in kinds)
 
+    def _pace(self, event: dict[str, Any]) -> None:
+        """Take from a check how long a run of its kind takes, where its manifest says how many batches it has."""
+        if event.get("run_s") is None or event["work"] not in self.graph.nodes:
+            return
+        self.checked.setdefault(group(self.graph.nodes[event["work"]]), []).append(float(event["run_s"]))
+
     def estimate(self) -> Estimate | None:
         """Estimate what is left: time of a run of each stage x what is left of it, over the runs going on at once.
 
-        A stage's time is the mean of its finished runs, else what its running ones come to at their pace. None while
+        A stage's time is the mean of its finished runs, else what its running ones come to at their pace, else what the
+        checks of two batches promise. None while
         trainings are to do of which nothing is known.
         """
         paces = self._paces()
@@ -86,7 +103,7 @@ class Tally:
             if node.work in self.ended:
                 continue
             name = group(node)
-            known = self.seconds.get(name) or paces.get(name)
+            known = self.seconds.get(name) or paces.get(name) or self.checked.get(name)
             if not known:
                 if node.kind is Kind.FIT and not node.gates:
                     return None
@@ -97,9 +114,10 @@ class Tally:
         if not used:
             return None
         finished = sum(len(self.seconds[name]) for name in used if name in self.seconds)
-        running = sum(len(paces[name]) for name in used if name not in self.seconds)
-        counts = ((finished, "finished"), (running, "running"))
-        parts = [f"{count} {what} run{'s' * (count != 1)}" for count, what in counts if count]
+        running = sum(len(paces[name]) for name in used - set(self.seconds) if name in paces)
+        checks = sum(len(self.checked[name]) for name in used - set(self.seconds) - set(paces))
+        counts = ((finished, "finished run"), (running, "running run"), (checks, "check"))
+        parts = [f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count]
         return Estimate(total / self._most, " and ".join(parts))
 
     def _paces(self) -> dict[str, list[float]]:

@@ -84,6 +84,7 @@ class Options:
         checkpoint_every_s: longest time between two resume points, seconds.
         checkpoint_every_steps: also after so many optimizer steps; None for by time only.
         smoke: stop every fit after two batches; for a store of its own, since results are marked and useless.
+        check: before many runs, try two batches of each kind of them; see `tlimb.runner.rehearsal`.
         same_environment: what was computed in another environment is computed again.
         loader_workers: processes that prepare batches.
         memory_bytes: volumes of one view that need more than this are mapped from the cache, not loaded.
@@ -95,6 +96,7 @@ class Options:
     checkpoint_every_s: float = 600.0
     checkpoint_every_steps: int | None = None
     smoke: bool = False
+    check: bool = True
     same_environment: bool = False
     loader_workers: int = 0
     memory_bytes: int = 4 << 30

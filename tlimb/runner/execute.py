@@ -55,13 +55,12 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
     except DivergedError as error:
         code, reason = int(ExitCode.DIVERGED), str(error)
     except TlimbError as error:
-        code, reason = int(error.exit_code), _told(error)
+        code, reason = int(error.exit_code), told(error)
         _keep_traceback(job, error)
         if isinstance(error, BadImagesError):
             _keep(job, BAD_IMAGES, "".join(f"{line}\n" for line in error.files))
     except Exception as error:  # noqa: BLE001
-        code, reason = _unexpected(error)
-        _keep_traceback(job, error)
+        code, reason = unexpected(job, error)
     if not reused:
         _note(job, began, code, reason)
     return Outcome(manifest.work, code, reason, reused, dict(job.facts))
@@ -102,7 +101,7 @@ def _compute(job: Job) -> Result:
     return whole
 
 
-def _told(error: TlimbError) -> str:
+def told(error: TlimbError) -> str:
     """Give what is wrong and what to do in one line."""
     return "; ".join(
         f"{problem.code}: {problem.message}" + (f" ({'; '.join(problem.help)})" if problem.help else "")
@@ -110,8 +109,9 @@ def _told(error: TlimbError) -> str:
     )
 
 
-def _unexpected(error: Exception) -> tuple[int, str]:
-    """Give exit code and public reason of an error that nobody foresaw; its own text may name files."""
+def unexpected(job: Job, error: Exception) -> tuple[int, str]:
+    """Give exit code and public reason of an error that nobody foresaw; its own text may name files and is private."""
+    _keep_traceback(job, error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     if isinstance(error, OSError) and error.errno in UNWRITABLE:

@@ -41,7 +41,7 @@ from tlimb.runner.training import Recipe, Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
-from tlimb.store import disk
+from tlimb.store import State, disk
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 OVERHEAD = 50.0
@@ -89,7 +89,7 @@ class Fit:
         settle(self.device, trainer.get("threads", 1), trainer.get("deterministic"))
         self.environment = fingerprint(self.device)
         self.rows = {
-            role: {part: read_view(self.job.places, view) for part, view in parts.items() if view is not None}
+            role: {part: self._read(part, view) for part, view in parts.items() if view is not None}
             for role, parts in sorted(self.hashed["views"].items(), key=role_order)
         }
         training = {role: parts.get("train", ()) for role, parts in self.rows.items()}
@@ -97,6 +97,9 @@ class Fit:
         self._assemble()
 
     # Building
+
+    def _read(self, part: str, view: str) -> tuple[Row, ...]:
+        return read_view(self.job.places, view)
 
     def _assemble(self) -> None:
         hashed, places = self.hashed, self.job.places
@@ -279,7 +282,7 @@ class Fit:
     def train(self) -> None:
         """Train from the resume point, or from the start, to the end."""
         module = self.module = Training(self.recipe, self._after)
-        state = self.job.store.load_state(self.job.manifest.work, tag(self.environment))
+        state = self._resume_point()
         if state is not None:
             module.resumed = checkpoints.load(state.data)
             module.ledger.index = module.resumed["ledger"]["index"]
@@ -302,6 +305,9 @@ class Fit:
             module.to(self.device)
             module.on_fit_start()
         module.zero_grad(set_to_none=True)
+
+    def _resume_point(self) -> State | None:
+        return self.job.store.load_state(self.job.manifest.work, tag(self.environment))
 
     def _trainer(self) -> pl.Trainer:
         return pl.Trainer(

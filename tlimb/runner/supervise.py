@@ -7,6 +7,9 @@ Events given to the observer are JSON objects with `event` and `work`:
 
 - `reused`: the result was in the store already;
 - `elsewhere`: with `host`; another run on this store computes it, and it is waited for when nothing else is to do;
+- `checking`: with `kinds`: two batches of so many kinds of training are tried first;
+- `checked`: two batches were fine; with `works` of this kind and `run_s`, the seconds that
+  one of them takes at this pace, None where that is not known;
 - `started`: with `pid`;
 - `stopping`: without `work`, with `signal`: the children were asked to stop;
 - `progress`: with `epoch`, `epochs`, `step`, `steps` (batches);
@@ -32,12 +35,13 @@ from typing import Any
 from attrs import define, field
 
 from tlimb.cohorts.view import private_folder
-from tlimb.manifest import Graph
+from tlimb.manifest import Graph, Manifest
 from tlimb.problems import ExitCode
 from tlimb.runner import wire
 from tlimb.runner.agenda import Agenda, Status, Summary
 from tlimb.runner.api import Event, Options, Places
 from tlimb.runner.interrupts import SignalledError, signals_raise
+from tlimb.runner.kinds import kinds, stands_for_all
 from tlimb.runner.modules import modules_of
 from tlimb.store import Store
 from tlimb.store.claims import Claims
@@ -107,6 +111,7 @@ class _Supervisor:
     lines: wire.Lines | None = field(default=None, init=False)
     running: dict[str, float] = field(factory=dict, init=False)
     outcomes: dict[str, dict[str, Any]] = field(factory=dict, init=False)
+    kinds: dict[str, list[Manifest]] = field(factory=dict, init=False)
     starts: int = field(default=0, init=False)
     stopped_by: int | None = field(default=None, init=False)
 
@@ -116,6 +121,7 @@ class _Supervisor:
         try:
             with signals_raise():
                 try:
+                    self._check()
                     self._loop()
                 except SignalledError as error:
                     self.stopped_by = error.number
@@ -132,6 +138,38 @@ class _Supervisor:
             if not self.running and not waiting:
                 return
             self._listen(POLL_S if waiting else None)
+
+    def _check(self) -> None:
+        """Try two batches of each kind of training first, where there are many trainings to do."""
+        if not self.options.check or self.options.smoke or _past(self.options):
+            return
+        self.kinds = {alike[0].work: alike for alike in kinds(self.graph, self.agenda.store)}
+        todo = [alike[0] for alike in self.kinds.values()]
+        if todo:
+            self.observer({"event": "checking", "work": "", "kinds": len(todo)})
+        while todo or self.running:
+            while todo and len(self.running) < self.workers:
+                manifest = todo.pop()
+                if self.process is None and not self._start():
+                    return
+                self.running[manifest.work] = time.time()
+                self._command({"run": manifest.to_json(), "rehearse": True})
+            if self.running:
+                self._listen()
+        self.kinds = {}
+
+    def _checked(self, work: str, code: int, told: dict[str, Any] | None) -> None:
+        """Fail all runs of a kind whose check failed; a check that was fine says how long a batch takes."""
+        self.running.pop(work, None)
+        alike = [manifest.work for manifest in self.kinds[work]]
+        if told is not None and code == ExitCode.DONE:
+            self.observer({"event": "checked", "work": work, "works": alike, "run_s": told.get("run_s")})
+        elif stands_for_all(code) and self.stopped_by is None:
+            said = told["reason"] if told is not None else _death(work, code)
+            reason = f"its check of two batches failed: {said}"
+            for one in alike:
+                self.agenda.start(one)
+                self._end(one, code, reason, False)
 
     def _offer(self) -> bool:
         """Start what may start, and say whether something is left that another run computes or has just finished."""
@@ -215,6 +253,9 @@ class _Supervisor:
         elif event["event"] == "exit":
             told = self.outcomes.pop(work, None)
             code = int(event["code"])
+            if work in self.kinds:
+                self._checked(work, code, told)
+                return
             if told is None or told["code"] != code:
                 self._perished(work, code, _death(work, code), recorded=told is not None)
                 return
@@ -255,7 +296,10 @@ class _Supervisor:
         code = self.process.wait()
         self._close()
         for work in sorted(self.running):
-            self._perished(work, 128 - code if code < 0 else int(ExitCode.INTERNAL), "the warm parent ended")
+            if work in self.kinds:
+                self.running.pop(work)
+            else:
+                self._perished(work, 128 - code if code < 0 else int(ExitCode.INTERNAL), "the warm parent ended")
 
     def _wind_down(self) -> None:
         """Let the children write their resume points; a second signal kills them."""
@@ -269,7 +313,7 @@ class _Supervisor:
                 self._listen(0.5)
         except SignalledError:
             self._close(kill=True)
-        for work in sorted(self.running):
+        for work in sorted(set(self.running) - set(self.kinds)):
             self._perished(work, int(ExitCode.YIELDED), "it was interrupted, and killed before it had saved")
 
     def _close(self, kill: bool = False) -> None:

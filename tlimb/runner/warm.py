@@ -4,7 +4,8 @@ It is a process of its own, `python -P -m tlimb.runner.warm`, that reads command
 stdout. It has one thread, runs no operation, reads no data and opens no device: a child of a parent that has run
 one operation on two threads hangs at its first.
 
-Commands: {"hello": {places, options, modules}}, then {"run": manifest} any number of times, and {"stop": seconds}.
+Commands: {"hello": {places, options, modules}}, then {"run": manifest} any number of times, with "rehearse": true for
+two batches that leave nothing, and {"stop": seconds}.
 The end of stdin is a stop too.
 """
 
@@ -73,13 +74,13 @@ class Warm:
         if "hello" in command:
             self.hello = command["hello"]
         elif "run" in command and self.stopping is None:
-            self.launch(command["run"])
+            self.launch(command["run"], rehearse=bool(command.get("rehearse")))
         elif "stop" in command:
             self.stop(float(command["stop"]))
 
-    def launch(self, manifest: Mapping[str, Any]) -> None:
+    def launch(self, manifest: Mapping[str, Any], rehearse: bool = False) -> None:
         """Fork a child for a manifest, or spawn one where a fork would not be safe."""
-        task = {"manifest": manifest, **self.hello}
+        task = {"manifest": manifest, "rehearse": rehearse, **self.hello}
         wanted = manifest["hashed"].get("trainer") or {}, manifest["hashed"]["kind"]
         if not must_spawn(*wanted):
             self._warm_up()
@@ -194,6 +195,12 @@ def work_off(task: Mapping[str, Any], events: int) -> int:
 
     manifest, places = Manifest.from_json(task["manifest"]), Places.from_json(task["places"])
     _divert(places.private, manifest.work)
+    if task.get("rehearse"):
+        from tlimb.runner.rehearsal import rehearse
+
+        told = rehearse(manifest, places, Options.from_json(task["options"]))
+        wire.send(events, {"event": "outcome", "work": manifest.work, **told})
+        return int(told["code"])
     wire.send(events, {"event": "started", "work": manifest.work, "pid": os.getpid()})
     options = Options.from_json(task["options"], progress=lambda event: wire.send(events, event))
     outcome = execute(manifest, places, options)

@@ -31,6 +31,9 @@ def run(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
     allow_leak: Annotated[bool, typer.Option("--allow-leak", help="run in spite of leaks")] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="before many trainings, try two batches of each kind")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print the end only")] = False,
     task: Annotated[
         bool,
@@ -46,7 +49,7 @@ def run(
     """Compute what a study still lacks; what is done stays done, and one failed run never stops the others."""
     from tlimb.api.running import Settings
 
-    settings = Settings(workers, smoke, deadline)
+    settings = Settings(workers, smoke, deadline, check=check)
     asked = options.asked(root, store, private, profile, allow)
     if any(path.suffix in (".json", ".jsonl") or path.is_dir() for path in what):
         return run_manifests(what, settings, asked, quiet=quiet, task=task, with_names=with_names)
