@@ -31,7 +31,7 @@ def test_all_missing_packages_are_told_at_once(finished, tmp_path):
         f"import sys\nfor name in {names!r}:\n    sys.modules[name] = None  # an import of it fails\n"
     )
     said = doctor(finished, code=1, env={"PYTHONPATH": str(site)})
-    assert "training packages: not installed: torch" in said
+    assert "training packages: cannot be imported: torch" in said
     assert "safetensors" in said
     assert "pip install 'tlimb[run]'" in said
 

@@ -33,8 +33,8 @@ absent = {{}}
 for name in {names!r}:
     try:
         importlib.import_module(name)
-    except ImportError as error:
-        absent |= {{error.name or name: None}}
+    except Exception as error:  # a broken driver or a half-installed package raises anything
+        absent |= {{getattr(error, "name", None) or name: None}}
 if absent:
     print(json.dumps([list(absent), ""]))
 else:
@@ -86,7 +86,7 @@ def _packages() -> Check:
         said = (made.stderr.strip().splitlines() or [f"it ended with status {made.returncode}"])[-1]
         return Check("training packages", False, said, help_)
     absent, seen = json.loads(made.stdout.splitlines()[-1])
-    return Check("training packages", not absent, f"not installed: {', '.join(absent)}" if absent else seen, help_)
+    return Check("training packages", not absent, f"cannot be imported: {', '.join(absent)}" if absent else seen, help_)
 
 
 def _samples(loaded: Loaded, place: Project) -> Iterator[Check]:
