@@ -1,8 +1,10 @@
-"""Find the three data folders (schema, specs, generators) in a wheel or in a checkout."""
+"""Find the data folders (schema, specs, generators, diagnostics) in a wheel or in a checkout."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = {"diagnostics": "docs/diagnostics"}
+"""Folders that lie elsewhere in a checkout, where people read them."""
 
 
 def folder(name: str) -> Path:
@@ -11,7 +13,7 @@ def folder(name: str) -> Path:
     Raises:
         FileNotFoundError: the installation is incomplete.
     """
-    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / _CHECKOUT.get(name, name)):
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"tlimb's data folder {name!r} is missing; reinstall tlimb")

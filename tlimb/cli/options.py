@@ -33,6 +33,10 @@ Allow = Annotated[
 ]
 WithNames = Annotated[bool, typer.Option("--with-names", help="show names of people and files in messages")]
 
+Problems = Annotated[
+    str, typer.Option("--problems", metavar="FORM", help="how problems are written: text, json, sarif or github")
+]
+
 
 def asked(
     roots: list[str] | None,

@@ -7,7 +7,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from typer import BadParameter
 
 from tlimb.language.source import Source
 from tlimb.problems import Problem, Severity
@@ -31,6 +33,62 @@ def problems(found: Iterable[Problem], source: Source | None = None) -> None:
     print(render(listed, texts, color=colors(sys.stderr)).rstrip(), file=sys.stderr)
 
 
+FORMATS = ("text", "json", "sarif", "github")
+"""How problems are written: for people, one JSON object a line, one SARIF log, GitHub annotations."""
+
+
+class Presenter:
+    """Writes the problems of one command in the form that was asked for.
+
+    A SARIF log is one document, so there it is written at the end, also when nothing was found.
+    """
+
+    def __init__(self, form: str, stream: TextIO) -> None:
+        """Take the form, one of FORMATS, and where forms for programs are written.
+
+        Raises:
+            BadParameter: there is no such form.
+        """
+        if form not in FORMATS:
+            raise BadParameter(f"{form!r} is no format; {', '.join(FORMATS)}")
+        self.form = form
+        self._stream = stream
+        self._kept: list[Problem] = []
+
+    @property
+    def for_people(self) -> bool:
+        """Say whether lines for people may be printed besides."""
+        return self.form == "text"
+
+    def add(self, found: Iterable[Problem], source: Source | None = None) -> None:
+        """Take problems; all but SARIF writes them at once."""
+        from tlimb.problems import machine
+        from tlimb.problems.sarif import repository
+
+        listed = list(found)
+        if self.for_people:
+            problems(listed, source)
+        elif self.form == "sarif":
+            self._kept += listed
+        else:
+            write = machine.json_lines if self.form == "json" else machine.github
+            base = Path.cwd() if self.form == "json" else repository(Path.cwd())
+            self._stream.write(write(listed, base))
+
+    def close(self) -> None:
+        """Write what was kept for the end."""
+        if self.form == "sarif":
+            import json
+            from importlib.metadata import metadata
+
+            from tlimb import __version__
+            from tlimb.problems import sarif
+
+            urls = dict(text.split(", ", 1) for text in metadata("tlimb").get_all("Project-URL") or ())
+            log = sarif.log(self._kept, __version__, sarif.repository(Path.cwd()), urls.get("Repository"))
+            self._stream.write(json.dumps(log, ensure_ascii=False, indent=1) + "\n")
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -47,8 +105,10 @@ def summary(found: Sequence[Problem]) -> str:
 
 
 def colors(stream: object) -> bool:
-    """Say whether colours are wanted: on a terminal, unless NO_COLOR is set."""
-    return bool(getattr(stream, "isatty", lambda: False)()) and "NO_COLOR" not in os.environ
+    """Say whether colours are wanted: on a terminal, unless NO_COLOR holds anything; FORCE_COLOR asks for them."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or bool(getattr(stream, "isatty", lambda: False)())
 
 
 def os_error(error: OSError) -> None:

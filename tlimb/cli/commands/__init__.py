@@ -10,6 +10,7 @@ def register(app: Any) -> None:
         components,
         data,
         emit,
+        explain,
         fmt,
         index,
         init,
@@ -26,6 +27,7 @@ def register(app: Any) -> None:
     for module in (
         init,
         validate,
+        explain,
         fmt,
         plan,
         emit,

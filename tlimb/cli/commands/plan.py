@@ -1,12 +1,13 @@
 """`tlimb plan`: show what will run, what is shared, and what is done already."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from tlimb.cli import completing, options
-from tlimb.problems import ExitCode
+from tlimb.problems import ExitCode, TlimbError
 
 Format = Literal["text", "mermaid", "dot", "json"]
 
@@ -42,6 +43,7 @@ def plan(
     profile: options.Profile = None,
     allow: options.Allow = None,
     with_names: options.WithNames = False,
+    problems: options.Problems = "text",
 ) -> int:
     """Show every run of a study: what is shared, what is done, what is to do."""
     from tlimb.api.load import load
@@ -51,11 +53,20 @@ def plan(
 
     if form not in ("text", "mermaid", "dot", "json"):
         raise typer.BadParameter(f"{form!r} is no format; text, mermaid, dot or json")
+    presenter = show.Presenter(problems, sys.stderr)
     loaded = load(spec)
-    place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
-    with progress.hashing() as observer:
-        made = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
-    show.problems((*loaded.problems, *made.problems), loaded.source)
+    try:
+        place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
+        with progress.hashing() as observer:
+            made = make_plan(
+                loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer
+            )
+    except TlimbError as error:
+        presenter.add(error.problems, loaded.source)
+        presenter.close()
+        return int(error.exit_code)
+    presenter.add((*loaded.problems, *made.problems), loaded.source)
+    presenter.close()
     list_runs(made, place)
     if explain is not None:
         print(overview.explain(made, place, explain))

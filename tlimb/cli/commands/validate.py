@@ -1,11 +1,12 @@
 """`tlimb validate`: find the mistakes of a spec before anything runs."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from tlimb.cli import options
-from tlimb.problems import ExitCode
+from tlimb.problems import ExitCode, TlimbError
 
 
 def register(app: Any) -> None:
@@ -24,14 +25,21 @@ def validate(
     profile: options.Profile = None,
     allow: options.Allow = None,
     with_names: options.WithNames = False,
+    form: Annotated[str, typer.Option("--format", help="text, json (a problem a line), sarif or github")] = "text",
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
     from tlimb.api.load import load
     from tlimb.cli import show
 
-    broken = False
+    code = ExitCode.DONE
+    presenter = show.Presenter(form, sys.stdout)
     for path in specs:
-        loaded = load(path)
+        try:
+            loaded = load(path)
+        except TlimbError as error:
+            presenter.add(error.problems)
+            code = error.exit_code
+            continue
         found = list(loaded.problems)
         networks = ""
         if deep and not loaded.broken:
@@ -45,13 +53,13 @@ def validate(
             from tlimb.api.planning import check_data
 
             found += check_data(loaded, options.asked(root, None, private, profile), with_names=with_names)
-        show.problems(found, loaded.source)
+        presenter.add(found, loaded.source)
         bad = any(problem.severity == "error" for problem in found)
-        broken = broken or bad
-        if bad:
-            print(f"{path}: {show.summary(found)}")
-        else:
-            print(f"{path}: valid" + (f" ({show.summary(found)})" if found else ""))
-        if networks:
+        code = ExitCode.FINDINGS if bad and not code else code
+        if presenter.for_people:
+            counts = f" ({show.summary(found)})" if found else ""
+            print(f"{path}: {show.summary(found)}" if bad else f"{path}: valid{counts}")
+        if presenter.for_people and networks:
             print(f"\n{networks}")
-    return int(ExitCode.FINDINGS if broken else ExitCode.DONE)
+    presenter.close()
+    return int(code)
