@@ -141,7 +141,7 @@ def test_cycles_are_found_once_and_named_from_their_first_member():
 def test_suggestions_and_lists():
     assert did_you_mean("clinc", ["clinic", "population"]) == ("did you mean `clinic`?",)
     assert did_you_mean("x", ["clinic", "population"]) == ("there are: `clinic` and `population`",)
-    assert did_you_mean("x", []) == ()
+    assert did_you_mean("x", []) == ("there are none here: delete it",)
     assert listed(["a"]) == "`a`"
     assert listed(["a", "b", "c"]) == "`a`, `b` and `c`"
 

@@ -40,7 +40,8 @@ def test_p17_a_plan_of_astronomic_size_is_refused_with_its_factors():
         expander.expand(10_000)
     problem = checks.too_large(study, caught.value.stage, 10_000, expander)
     assert problem.code == "plan-too-large"
-    assert problem.pointer == "/stages/train"
+    assert problem.pointer == "/replicates", "the largest factor is marked"
+    assert problem.message.startswith("`train` has more than 10,000 runs")
     assert "100 (replicates)" in problem.message
     assert problem.message.count("40 (") == 5
     assert re.search(r"= 10,240,000,000$", problem.message)

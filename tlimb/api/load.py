@@ -63,5 +63,6 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
         problems = checking.check(read, known)
         study = lower.lower(read)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
-        problems += rules.check(study, read, known, problems)
+        meant = rules.check(study, read, known, problems)
+        problems = [*rules.noted(study, read, known, problems), *meant]
     return Loaded(read, study, known, tuple(read.resolve(problems)))

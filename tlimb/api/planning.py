@@ -18,7 +18,7 @@ from tlimb.describe.code import identity
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
-from tlimb.plan import checks, diff, write
+from tlimb.plan import cautions, checks, diff, write
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
@@ -64,12 +64,14 @@ def make_plan(
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]
-        problems += checks.populations(study, expansion)
+        problems += [*checks.populations(study, expansion), *checks.kept_heads(study, expansion)]
+        problems += cautions.cautions(study, expansion, cohorts)
+        problems += _moved(expander, place)
         guard = Guard(cohorts.rows_of, cohorts.kinship())
-        problems += guard.check(expansion, Severity.WARNING if allow_leak else Severity.ERROR)
+        problems += guard.check(study, expansion, Severity.WARNING if allow_leak else Severity.ERROR)
         errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}
         if errors:
-            code = ExitCode.POLICY if errors == {"leak-subjects"} else ExitCode.FINDINGS
+            code = ExitCode.POLICY if errors <= {"leak-subjects", "leak-unlabelled"} else ExitCode.FINDINGS
             raise TlimbError([*cohorts.problems, *problems], code)
     except TooLargeError as error:
         raise TlimbError(checks.too_large(study, error.stage, limit, expander)) from error
@@ -175,6 +177,15 @@ def list_runs(plan: Plan, place: Project) -> None:
     path = place.private / "plans" / f"{place.spec.stem}.runs"
     private_folder(path.parent)
     disk.write_atomically(path, ("\n".join(lines) + "\n").encode(), 0o600)
+
+
+def _moved(expander: Expander, place: Project) -> list[Problem]:
+    """Warn of draws that a new name has made new; without a memory there is nothing to say."""
+    path = _memory(place, expander.study)
+    if not path.is_file() or not expander.stages.space.random:
+        return []
+    before = json.loads(path.read_text(encoding="utf-8")).get("draws", {})
+    return diff.moved_draws(expander.study, before)
 
 
 def _memory(place: Project, study: Study) -> Path:

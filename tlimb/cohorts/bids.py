@@ -90,11 +90,12 @@ class Bids(Reader):
             return [], [self._nothing(declaration, files)]
         problems += _twice(declaration, chosen, with_names)
         tables = _Tables.read(declaration, base, problems)
+        there = {file.participant for file in chosen}
         chosen = self._included(declaration, chosen, problems)
         masks = self._masks(declaration, files, chosen, problems, with_names)
         cells = [tables.cells(file) for file in chosen]
         problems += capped_ages(declaration, cells)
-        problems += tables.compare(declaration, chosen, with_names, self.what)
+        problems += tables.compare(declaration, there, with_names, self.what)
         self.columns = tables.columns
         found = [
             Found(
@@ -259,11 +260,10 @@ class _Tables:
     def line(self, file: File) -> int:
         return self.people.get(file.participant, (0, {}))[0]
 
-    def compare(self, declaration: Declaration, chosen: list[File], with_names: bool, what: str) -> Iterator[Problem]:
-        """Say whom only the table or only the folder knows."""
+    def compare(self, declaration: Declaration, there: set[str], with_names: bool, what: str) -> Iterator[Problem]:
+        """Say whom only the table or only the folder knows; `there` are those with an image, left out or not."""
         if not self.people:
             return
-        there = {file.participant for file in chosen}
         unlisted = sorted(there - set(self.people))
         without = sorted(set(self.people) - there)
         if unlisted:

@@ -14,6 +14,8 @@ from tlimb.cohorts.rows import Cell, Cohort, LabelFacts
 from tlimb.cohorts.view import ordered
 from tlimb.problems import Problem, Severity
 
+WHERE = "paths start from the dataset's root, or from the folder of the study; `--root NAME=PATH` moves a root"
+"""What to do about a table that is not there."""
 NAMING = frozenset({"participant_id", "session_id"})
 """Columns that name people and visits are private, whatever is declared."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
@@ -104,7 +106,7 @@ def _no_column(declaration: Declaration, label: str, column: str, known: Sequenc
         "target-missing",
         f"no column `{column}` in the tables of `{declaration.name}` (columns: {_list(known)})",
         pointer,
-        help=f"did you mean `{close[0]}`?" if close else (),
+        help=f"did you mean `{close[0]}`?" if close else "write one of these columns",
     )
 
 
@@ -189,19 +191,22 @@ def _join(
     try:
         table = read_table(path)
     except OSError:
-        return [Problem("table-missing", f"no table `{join.file}`", f"{pointer}/file")]
+        return [Problem("table-missing", f"no table `{join.file}`", f"{pointer}/file", help=WHERE)]
     except ValueError as error:
-        return [Problem("table-unreadable", f"`{join.file}`: {error}", f"{pointer}/file")]
+        message = f"`{join.file}`: {error}"
+        return [Problem("table-unreadable", message, f"{pointer}/file", help="mend the table in that line")]
     lost = [name for name in join.by if name not in table.columns]
     if lost:
         message = f"no column `{lost[0]}` in `{join.file}` (columns: {_list(table.columns)})"
-        return [Problem("join-column", message, f"{pointer}/by")]
+        help_ = "name the columns that both tables have:   by: [COLUMN, ..]"
+        return [Problem("join-column", message, f"{pointer}/by", help=help_)]
     keyed: dict[tuple[str, ...], Mapping[str, str]] = {}
     for row in table.rows:
         keyed_by = tuple(_key(name, row[name]) for name in join.by)
         if keyed_by in keyed:
             message = f"several rows of `{join.file}` have equal {', '.join(f'`{n}`' for n in join.by)}"
-            return [Problem("join-not-unique", message, f"{pointer}/by")]
+            help_ = "add a column that tells them apart, such as   by: [participant_id, session_id]"
+            return [Problem("join-not-unique", message, f"{pointer}/by", help=help_)]
         keyed[keyed_by] = row
     added = [name for name in table.columns if name not in join.by]
     twice = [name for name in added if name in known]
@@ -245,7 +250,7 @@ def missing_label(cohort: Cohort, label: str, pointer: str) -> Problem:
         "target-missing",
         f"no label `{label}` in `{cohort.table}` of `{cohort.name}` (columns: {_list(cohort.labels)})",
         pointer,
-        help=f"did you mean `{close[0]}`?" if close else (),
+        help=f"did you mean `{close[0]}`?" if close else "write one of these, or add a table with it:   join: [..]",
     )
 
 
@@ -271,7 +276,8 @@ def wrong_kind(cohort: Cohort, label: str, kind: str, pointer: str, what: str) -
         return Problem("target-type", f"{what} on `{label}`, which holds {values}", pointer, help=helps)
     if kind == "class" and facts.kind == "number" and len(facts.classes) > 50:
         message = f"{what} on `{label}`, which holds {len(facts.classes)} distinct numbers"
-        return Problem("target-type", message, pointer)
+        help_ = "to predict the number:   objective: {regression: {target: " + label + "}}"
+        return Problem("target-type", message, pointer, help=help_)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tlimb.cohorts import ranks
-from tlimb.cohorts.parts import counts
+from tlimb.cohorts.parts import FEWER, counts
 from tlimb.cohorts.rows import Cell, Cohort, Row
 from tlimb.cohorts.view import text
 from tlimb.problems import Problem, Severity
@@ -33,7 +33,7 @@ def portions(
     found = ranks.groups(cohort, by)
     numbers = counts(len(cohort.participants), asked)
     if isinstance(numbers, str):
-        return {}, [Problem("split-too-small", numbers, pointer)]
+        return {}, [Problem("split-too-small", numbers, pointer, help=FEWER)]
     # Not by the order in which they are written; `rest` comes last, so a larger count takes people from it.
     room = {name: numbers[name] for name in sorted(asked, key=lambda name: (asked[name] == "rest", name))}
     made: dict[str, list[str]] = {name: [] for name in room}
@@ -43,7 +43,7 @@ def portions(
             made[name].extend(each.members)
             room[name] -= len(each)
     empty = [
-        Problem("split-too-small", f"portion `{name}` would be empty", f"{pointer}/{name}")
+        Problem("split-too-small", f"portion `{name}` would be empty", f"{pointer}/{name}", help=FEWER)
         for name, people in made.items()
         if not people
     ]
@@ -106,7 +106,7 @@ def only(
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             message = f"`{cohort.name}` has no label or entity `{name}`"
-            helps = f"did you mean `{close[0]}`?" if close else ()
+            helps = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(known[:12])}"
             problems.append(Problem("unknown-label", message, where[name], on_key=True, help=helps))
     if problems:
         return (), problems
@@ -178,7 +178,7 @@ def subset(
     number = int(asked) if asked >= 1 else max(1, int(len(everyone) * asked + 0.5))
     if number > len(everyone):
         message = f"{number} participants of `{part}` asked, {len(everyone):,} there"
-        return tuple(everyone), [Problem("split-too-small", message, pointer)]
+        return tuple(everyone), [Problem("split-too-small", message, pointer, help=FEWER)]
     # Families need not stay whole: whoever is not chosen is used nowhere.
     singles = tuple(ranks.Group(person, (person,)) for person in everyone)
     cells = ranks.strata(cohort, singles, stratify)
@@ -229,6 +229,7 @@ def unique_images(
             "image-not-unique",
             f"{len(several)} of {people:,} participants of `{dataset or cohort.name}` have more than one{what}",
             pointer,
+            on_key=True,
             label=f"{cohort.source}: {people:,} participants, {len(rows):,} images"
             + (f"; they differ in {listed}" if listed else "; nothing in names or tables tells them apart"),
             help=_narrowing(cohort, wanted, rows, differ, with_names),

@@ -19,6 +19,8 @@ Fold = tuple[int | None, int | None]
 
 Parts = Mapping[str, tuple[str, ...]]
 """Part -> participants, sorted. A part that the split does not make is absent."""
+FEWER = "ask for fewer people, or write shares such as 0.2; `rest` takes who is left"
+"""What to do where a split asks for more people than there are."""
 
 
 @frozen
@@ -252,7 +254,8 @@ def _column(task: _Task) -> Made:
         task.problems.append(Problem("split-column", message, task.at("name"), help="recode it with `map`"))
     if several:
         message = f"{several} participants are in more than one part of `{label}`"
-        task.problems.append(Problem("split-column", message, task.at("name")))
+        help_ = "give each of them one part in all rows"
+        task.problems.append(Problem("split-column", message, task.at("name"), help=help_))
     if not parts.get("train") and not wrong and not several:
         task.problems.append(_small(task, f"nobody is `train` in `{label}`", "name"))
     return (), {(None, None): parts}
@@ -358,7 +361,7 @@ def _people(found: Iterable[Group]) -> list[str]:
 
 def _small(task: _Task, message: str, *keys: str) -> Problem:
     written = keys and keys[0] in task.options
-    return Problem("split-too-small", message, task.at(*keys) if written else task.pointer)
+    return Problem("split-too-small", message, task.at(*keys) if written else task.pointer, help=FEWER)
 
 
 def _gaps(task: _Task, division: Division) -> list[Problem]:
@@ -386,6 +389,12 @@ def gaps(cohort: Cohort, division: Division, label: str, pointer: str) -> list[P
         where = f"part `{part}`" + (f" of {number} folds" if len(division.folds) > 1 else "")
         severity: Literal[Severity.ERROR, Severity.WARNING] = Severity.ERROR if part == "train" else Severity.WARNING
         found.append(
-            Problem("split-too-small", f"{classes} of `{label}` is absent from {where}", pointer, severity=severity)
+            Problem(
+                "split-too-small",
+                f"{classes} of `{label}` is absent from {where}",
+                pointer,
+                severity=severity,
+                help=f"keep proportions with   stratify: [{label}]   or make the part larger",
+            )
         )
     return found

@@ -98,7 +98,8 @@ def _aliases(declaration: Declaration, file: str) -> tuple[dict[str, str], list[
     try:
         table = read_table(root / file)
     except OSError:
-        return {}, [Problem("identity-map", f"no table `{file}` in the private folder", pointer)]
+        help_ = f"put it there, with the columns participant_id and identity: {root.name}/{file}"
+        return {}, [Problem("identity-map", f"no table `{file}` in the private folder", pointer, help=help_)]
     except ValueError as error:
         return {}, [Problem("identity-map", f"`{file}`: {error}", pointer)]
     if not {"participant_id", "identity"} <= set(table.columns):

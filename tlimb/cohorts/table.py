@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tlimb.cohorts import links
+from tlimb.cohorts.columns import WHERE
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.links import inside
 from tlimb.cohorts.reading import Found, Reader, escapes, names, problem, read_table
@@ -44,9 +45,10 @@ class Table(Reader):
                 raise ValueError("it leads out of the root")
             table = read_table(path)
         except OSError:
-            return [], [problem(declaration, "table-missing", f"no table `{self.file}`", "file")]
+            return [], [problem(declaration, "table-missing", f"no table `{self.file}`", "file", help=WHERE)]
         except ValueError as error:
-            return [], [problem(declaration, "table-unreadable", f"`{self.file}`: {error}", "file")]
+            message = f"`{self.file}`: {error}"
+            return [], [problem(declaration, "table-unreadable", message, "file", help="mend the table in that line")]
         problems = self._columns(declaration, table)
         if problems:
             return [], problems

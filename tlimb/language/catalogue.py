@@ -118,6 +118,11 @@ class Catalogue:
         """Give a component, None when there is none of that name."""
         return self.listings.get(kind, {}).get(name)
 
+    def facts(self, kind: str, name: str) -> Mapping[str, Any]:
+        """Give the facts of a component, none for an unknown one."""
+        found = self.get(kind, name)
+        return {} if found is None else found.facts
+
     def names(self, kind: str) -> tuple[str, ...]:
         """Give the names of a kind, sorted."""
         return tuple(sorted(self.listings.get(kind, {})))

@@ -1,7 +1,7 @@
 """Check components, which are tagged by key: one key, the name, and its options under it."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from tlimb.language.check_values import found, wrong_type
 from tlimb.language.shapes import CLASS_PATH, Shape, anything
@@ -132,10 +132,7 @@ def _unknown(walk: Walk, name: str, shape: Shape, tree: Tree, entry: Entry | Non
     meant = None
     if options:
         title = clip(shape.title, 30)
-        forms = [option if option.startswith("{") or ": " not in option else f"{{{option}}}" for option in options]
-        help_: tuple[str, ...] = tuple(
-            f"{'write' if i == 0 else 'or   '}   {title}: {form}" for i, form in enumerate(forms)
-        )
+        help_: tuple[str, ...] = (_written(walk, title, shape.kind, options),)
     else:
         meant = closest(name, [*words, *(shape.nodes if entry is not None else ())])
         help_ = (f"did you mean `{meant}`?",) if meant else ()
@@ -146,6 +143,30 @@ def _unknown(walk: Walk, name: str, shape: Shape, tree: Tree, entry: Entry | Non
     walk.report(f"unknown-{shape.kind}", message, tree, on_key=on_key, help=help_, note=note)
     if entry is not None and meant in names:
         check_options(walk, entry, shape.kind, str(meant))
+
+
+_DIMS = {1: "for time series", 2: "for 2D slices", 3: "for volumes"}
+
+
+def _written(walk: Walk, title: str, kind: str, options: Sequence[str]) -> str:
+    """Say what to write for another tool's word: one line for each component that has it, those that fit first."""
+    catalogue = walk.grammar.catalogue
+    images = {dim for one in walk.data_modules for dim in catalogue.facts("data", one).get("dims", ())}
+    lines: list[tuple[bool, str, str]] = []
+    for option in options:
+        name = option.lstrip("{").partition(":")[0]
+        dims = set(catalogue.facts(kind, name).get("dims", ()))
+        form = option if option.startswith("{") or ": " not in option else f"{{{option}}}"
+        use = _DIMS.get(min(dims), "") if len(dims) == 1 else ""
+        if use and dims <= images:
+            use += f" (your `data: {min(walk.data_modules)}` gives {use.removeprefix('for ').removeprefix('2D ')})"
+        lines.append((not dims <= images, f"{title}: {form}", use if len(options) > 1 else ""))
+    width = max(len(form) for _, form, _ in lines)
+    ordered = sorted(lines, key=lambda one: one[0])
+    words = ["write", *["or   "] * len(lines)]
+    return "\n".join(
+        f"{word}   {form.ljust(width)}  {use}".rstrip() for word, (_, form, use) in zip(words, ordered, strict=False)
+    )
 
 
 WORDS = {

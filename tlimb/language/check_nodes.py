@@ -45,6 +45,11 @@ def check_node(walk: Walk, tree: Tree, shape: Shape) -> None:
 def not_searchable(walk: Walk, tree: Tree, shape: Shape) -> None:
     """Report a search entry where nothing may vary."""
     word = words_of(tree)[0]
+    if shape.title in ("seed", "seeds"):
+        message = "a seed is not searched or compared: the best seed is chance"
+        help_ = "to repeat every training and average:   replicates: 3"
+        walk.report_key("seed-searched", message, word, help=help_)
+        return
     if shape.keys is not None:
         help_ = "search single keys of it; values that go together are a record in `params`"
     else:
@@ -77,7 +82,7 @@ def _check_range(walk: Walk, word: Entry, shape: Shape) -> None:
         return
     if len(tree.items) != 2:
         message = f"`{word.key}` is a list of two numbers, lowest and highest; this has {len(tree.items)}"
-        walk.report("list-length", message, tree)
+        walk.report("list-length", message, tree, help=f"write   {word.key}: [LOWEST, HIGHEST]")
     limits = {name: limit for name, limit in shape.limits.items() if name != "pattern"}
     if word.key == "log_uniform" and limits.get("minimum", 0) <= 0:
         limits = {**limits, "exclusiveMinimum": limits.get("exclusiveMinimum", 0)}
@@ -89,7 +94,9 @@ def _check_range(walk: Walk, word: Entry, shape: Shape) -> None:
     values = [item.value for item in tree.items]
     if len(walk.problems) == before and len(values) == 2 and not values[0] < values[1]:  # type: ignore[operator]
         message = f"`{word.key}` goes from the lowest to the highest value; {tree.items[0].raw} is not less"
-        walk.report("empty-range", message, tree)
+        low, high = tree.items[1].raw, tree.items[0].raw
+        help_ = f"write   {word.key}: [{low}, {high}]" if values[0] != values[1] else "write the value itself"
+        walk.report("empty-range", message, tree, help=help_)
 
 
 def unknown_word(walk: Walk, tree: Tree, shape: Shape) -> bool:

@@ -6,9 +6,8 @@ and a mistake is reported where the value is written, with the uses as related p
 
 from attrs import evolve
 
-from tlimb.language.shapes import Shape
 from tlimb.language.tree import Tree
-from tlimb.language.walk import Walk
+from tlimb.language.walk import Use, Walk
 from tlimb.problems import Problem, Related, Severity
 
 MOST_STEPS = 200
@@ -29,11 +28,11 @@ def check_params(walk: Walk, root: Tree) -> None:
         if tree is None or (f"{name}.{field}", id(use.shape)) in done:
             continue
         done.add((f"{name}.{field}", id(use.shape)))
-        inner = Walk(walk.grammar, walk.visit)
+        inner = Walk(walk.grammar, walk.visit, data_modules=walk.data_modules)
         for value in _fields(tree, field) if field else [tree]:
             inner.inside(value, use.shape)
         waiting += inner.uses
-        _merge(walk, [_used(problem, use.tree, use.shape) for problem in inner.problems])
+        _merge(walk, [_used(problem, use, f"{name}.{field}" if field else name) for problem in inner.problems])
 
 
 def _merge(walk: Walk, found: list[Problem]) -> None:
@@ -63,8 +62,11 @@ def _fields(tree: Tree, field: str) -> list[Tree]:
     return [value for alternative in alternatives for value in _fields(alternative, field)]
 
 
-def _used(problem: Problem, use: Tree, shape: Shape) -> Problem:
+def _used(problem: Problem, use: Use, name: str) -> Problem:
     if problem.severity is not Severity.ERROR:
         return problem
-    related = Related(use.pointer, f"used here as `{shape.title}`")
+    related = Related(use.tree.pointer, f"used here as `{use.shape.title}`")
+    if problem.code == "wrong-type":
+        message = f"param `{name}` is used where {problem.message}"
+        problem = evolve(problem, code="param-type", message=message)
     return evolve(problem, related=(*problem.related, related))

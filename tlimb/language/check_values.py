@@ -57,7 +57,9 @@ def check_sequence(walk: Walk, tree: Tree, shape: Shape) -> None:
     number = len(tree.items)
     if number < least or (most is not None and number > most):
         wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
-        walk.report("list-length", f"`{shape.title}` is a list of {wanted}; this has {number}", tree)
+        message = f"`{shape.title}` is a list of {wanted}; this has {number}"
+        example = ", ".join([*map(_inline, tree.items), *["..."] * (least - number)][: most or None])
+        walk.report("list-length", message, tree, help=f"write   {clip(shape.title, 30)}: [{clip(example, 80)}]")
     for item in tree.items:
         walk.inside(item, shape.items)
 
@@ -143,11 +145,11 @@ def _list_as_value(walk: Walk, tree: Tree, shape: Shape) -> None:
     help_: tuple[str, ...] = ()
     written = f"[{', '.join(_inline(item) for item in tree.items)}]"
     if "choice" in shape.nodes and tree.items:
-        title = clip(shape.title, 30)
-        help_ = (
-            f"to try all and keep the best one on validation:   {title}: {{choice: {clip(written, 100)}}}",
-            f"to show all as rows of the final table:           {title}: {{compare: {clip(written, 100)}}}",
-        )
+        title, values = clip(shape.title, 30), clip(written, 100)
+        every, best = ("both", "better") if len(tree.items) == 2 else ("all", "best")
+        first = f"to try {every} and keep the {best} one on validation:"
+        second = f"to show {every} as rows of the final table:".ljust(len(first))
+        help_ = (f"{first}   {title}: {{choice: {values}}}", f"{second}   {title}: {{compare: {values}}}")
     elif len(tree.items) == 1:
         help_ = (f"write {clip(_inline(tree.items[0]), 100)} without the brackets",)
     walk.report("list-as-value", f"`{shape.title}` is {_one(shape)}; this is {found(tree)}", tree, help=help_)

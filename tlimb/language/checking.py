@@ -6,7 +6,7 @@ errors say that something failed, not which mistake was made, and importing it c
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.check_components import check_bare, check_component
@@ -19,7 +19,7 @@ from tlimb.language.source import Source
 from tlimb.language.suggest import alike, closest
 from tlimb.language.tree import Entry, Tree
 from tlimb.language.walk import Walk, clip
-from tlimb.problems import Problem, Related, Severity
+from tlimb.problems import Place, Problem, Related, Severity
 
 
 def check(source: Source, catalogue: Catalogue) -> list[Problem]:
@@ -34,7 +34,7 @@ def check(source: Source, catalogue: Catalogue) -> list[Problem]:
     reported = {problem.place.span for problem in source.problems if problem.place is not None}
     found = [
         problem
-        for problem in source.resolve([*walk.problems, *_copied_dimensions(source.root)])
+        for problem in source.resolve([*walk.problems, *_copied_dimensions(source)])
         if problem.place is None or problem.place.span not in reported
     ]
     return source.resolve([*source.problems, *found])
@@ -43,9 +43,17 @@ def check(source: Source, catalogue: Catalogue) -> list[Problem]:
 def structure(source: Source, catalogue: Catalogue) -> Walk:
     """Walk a readable spec against the grammar; params are not followed to where they are used."""
     language = grammar(catalogue)
-    walk = Walk(language, visit)
+    walk = Walk(language, visit, data_modules=frozenset(_data_modules(source.root)))
     walk.inside(source.root, language.study)
     return walk
+
+
+def _data_modules(root: Tree) -> Iterator[str]:
+    stages = root.get("stages")
+    for layer in (root.get("defaults"), *(() if stages is None else stages.children())):
+        data = None if layer is None else layer.get("data")
+        for entry in data.entries if data is not None else ():
+            yield entry.key
 
 
 def visit(walk: Walk, tree: Tree, shape: Shape) -> None:
@@ -146,7 +154,7 @@ def _map(walk: Walk, tree: Tree, shape: Shape) -> None:
 def _bad_name(walk: Walk, entry: Entry) -> None:
     if entry.key in RESERVED:
         message = f"`{entry.key}` is a word of the language and cannot be a name"
-        walk.report_key("reserved-name", message, entry)
+        walk.report_key("reserved-name", message, entry, help=f"give it another name, such as `{entry.key}_1`")
         return
     plain = re.sub(r"[^a-z0-9_]+", "_", entry.key.lower()).strip("_")
     help_ = (f"for example `{plain}`",) if re.search("^[a-z]", plain) and plain not in RESERVED else ()
@@ -154,14 +162,14 @@ def _bad_name(walk: Walk, entry: Entry) -> None:
     walk.report_key("bad-name", message, entry, help=help_)
 
 
-def _copied_dimensions(root: Tree) -> list[Problem]:
+def _copied_dimensions(source: Source) -> list[Problem]:
     """Warn of aliases that copy a search entry: the copy varies independently of the original."""
     found: list[Problem] = []
-    waiting = [root]
+    waiting, file = [source.root], str(source.path)
     while waiting:
         tree = waiting.pop()
         if tree.alias is not None and _varies(tree):
-            anchor = Related(tree.pointer, "the original", place=None)
+            anchor = Related(tree.pointer, "the original", place=Place(file, tree.span))
             problem = Problem(
                 "alias-copies-dimension",
                 "this alias copies a search entry: the copy varies independently of the original",
@@ -169,6 +177,7 @@ def _copied_dimensions(root: Tree) -> list[Problem]:
                 severity=Severity.WARNING,
                 help="to give both places one value, name it in `params` and write {param: name}",
                 related=(anchor,),
+                place=Place(file, tree.alias),
             )
             found.append(problem)
         else:

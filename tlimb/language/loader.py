@@ -74,7 +74,8 @@ class Loader:
                         )
                     )
                 if event.tags or (event.version and tuple(event.version) != (1, 2)):
-                    self._report("directive", "directives are not allowed; a spec is YAML 1.2", _span(event))
+                    message = "directives are not allowed; a spec is YAML 1.2"
+                    self._report("directive", message, _span(event), help="delete the lines that begin with %")
                 root = self._node(next(self._events), "", 0)[0]
         return None if root is not None and root.empty else root
 
@@ -86,7 +87,7 @@ class Loader:
         self._count(1, event)
         self._deep(depth, event)
         if event.tag is not None:
-            self._report("tag", f"`{_clip(event.tag)}` is a tag; tags are not allowed", _span(event))
+            self._tag(event)
         anchor = event.anchor
         if anchor is not None:
             self._open.add(anchor)
@@ -108,13 +109,14 @@ class Loader:
         quoted = event.style is not None
         value: Any = event.value
         if quoted and any("\ud800" <= letter <= "\udfff" for letter in value):
-            self._report("character", "half of a surrogate pair is no character", span)
+            message = "half of a surrogate pair is no character"
+            self._report("character", message, span, help="delete it, or write the whole character")
             value = value.encode("utf-8", "replace").decode()
         if not quoted:
             try:
                 value = resolve(event.value)
             except NumberError as error:
-                self._report("number", str(error), span)
+                self._report("number", str(error), span, help="write a finite number of at most 63 bits")
                 value = 0
         return Tree("scalar", value, event.value, quoted, (), (), span, pointer)
 
@@ -168,7 +170,7 @@ class Loader:
         if type(event).__name__ == "ScalarEvent":
             self._count(1, event)
             if event.tag is not None:
-                self._report("tag", f"`{_clip(event.tag)}` is a tag; tags are not allowed", span)
+                self._tag(event)
             if event.anchor is not None:
                 self._anchors[event.anchor] = (self._scalar(event, ""), 1, 0)
             if event.style is None and event.value == "<<":
@@ -180,13 +182,17 @@ class Loader:
                 )
                 return None, span
             if event.style is None and event.value == "":
-                self._report("key", "a key is missing before the colon", span)
+                self._report("key", "a key is missing before the colon", span, help="write one word before the colon")
                 return None, span
             return str(event.value), span
         skipped = self._node(event, "", depth)[0]
         span = skipped.alias or skipped.span
-        self._report("key", "a key must be plain text", span)
+        self._report("key", "a key must be plain text", span, help="write one word before the colon")
         return None, span
+
+    def _tag(self, event: Any) -> None:
+        message = f"`{_clip(event.tag)}` is a tag; tags are not allowed"
+        self._report("tag", message, _span(event), help="delete the word with `!` and keep the value")
 
     def _duplicate(self, key: str, span: Span, first: Entry) -> None:
         related = Related("", "first written here", place=Place(self._file, first.key_span))
@@ -198,9 +204,10 @@ class Loader:
         if name in self._open or name not in self._anchors:
             self._count(1, event)
             if name in self._open:
-                self._report("alias", f"`*{_clip(name)}` stands inside its own anchor", span)
+                message = f"`*{_clip(name)}` stands inside its own anchor"
             else:
-                self._report("alias", f"no anchor is called `{_clip(name)}` before this alias", span)
+                message = f"no anchor is called `{_clip(name)}` before this alias"
+            self._report("alias", message, span, help="write the value itself, or name it once in `params`")
             return Tree("scalar", None, "", False, (), (), span, pointer, span), 1, 0
         target, nodes, height = self._anchors[name]
         self._count(nodes, event)
@@ -211,12 +218,14 @@ class Loader:
         self._nodes += nodes
         if self._nodes > MOST_NODES:
             message = f"the spec has more than {MOST_NODES:,} values, aliases expanded"
-            raise UnreadableError(self._problem("too-large", message, _span(event)))
+            help_ = "vary values with `choice` or `compare` instead of copying them"
+            raise UnreadableError(self._problem("too-large", message, _span(event), help=help_))
 
     def _deep(self, depth: int, event: Any) -> None:
         if depth > MOST_DEPTH:
             message = f"values are nested more than {MOST_DEPTH} levels deep"
-            raise UnreadableError(self._problem("too-deep", message, _span(event)))
+            help_ = "look for a bracket that is never closed, or an indentation that only grows"
+            raise UnreadableError(self._problem("too-deep", message, _span(event), help=help_))
 
     def _syntax(self, error: Any) -> Problem:
         mark = error.problem_mark or error.context_mark

@@ -31,12 +31,14 @@ class Walk:
         visit: checks a node against a shape; the checks call it for what lies inside.
         problems: what was found.
         uses: where params are used.
+        data_modules: names of the data modules that the study writes, which tell what its images are.
     """
 
     grammar: Grammar
     visit: "Callable[[Walk, Tree, Shape], None]"
     problems: list[Problem] = field(factory=list)
     uses: list[Use] = field(factory=list)
+    data_modules: frozenset[str] = frozenset()
 
     def inside(self, tree: Tree, shape: Shape) -> None:
         """Check a node that lies inside the present one."""

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from itertools import combinations
 
+from attrs import evolve
+
 from tlimb.cohorts import columns, view
 from tlimb.cohorts.leaks import comparable
 from tlimb.language.catalogue import Catalogue
-from tlimb.language.model import Study
+from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component, Record, walk
 from tlimb.manifest import Json
 from tlimb.plan.cohort import Cohorts
@@ -14,7 +16,7 @@ from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
 from tlimb.plan.reach import Reach
 from tlimb.plan.stages import UNLABELLED, Run
-from tlimb.problems import Problem, Severity, TlimbError
+from tlimb.problems import Problem, Related, Severity, TlimbError
 
 SMALL_VALIDATION = 20
 """Validation parts with fewer people choose by chance; the plan warns."""
@@ -45,8 +47,63 @@ def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
                 continue
             for name in names:
                 found = _target(cohorts, name, target, str(listing.facts.get("kind", "")), objective)
+                related = (Related(study.datasets[name].pointer, "the dataset", on_key=True),)
+                found = (evolve(one, related=related) for one in found)
                 problems += [one for one in found if one not in problems]
+            if listing.facts.get("kind") == "class" and not problems:
+                problems += _pooled(study, cohorts, stage, target, objective)
     return problems
+
+
+def _pooled(study: Study, cohorts: Cohorts, stage: Stage, target: str, objective: Component) -> Iterator[Problem]:
+    """Refuse pooled datasets whose classes have no name in common: F and M here, 0 and 1 there."""
+    for pool in walk(stage.dataset):
+        names = [name for name in pool if isinstance(name, str)] if isinstance(pool, tuple) else []
+        having = [(name, cohorts.cohort(name)) for name in names if name in study.datasets]
+        classes = {name: cohort.labels[target].classes for name, cohort in having if target in cohort.labels}
+        first = next(iter(classes), "")
+        for name, found in classes.items():
+            if not found or set(found) & set(classes[first]) or name == first:
+                continue
+            hidden = any(target in cohort.private for _, cohort in having)
+            said = "no class in common"
+            if not hidden:
+                said = f"{{{', '.join(classes[first][:5])}}} and {{{', '.join(found[:5])}}}"
+            yield Problem(
+                "classes-differ",
+                f"`{target}` of `{first}` and `{name}`, which `{stage.name}` pools: {said}",
+                objective.at("target"),
+                related=(
+                    Related(study.datasets[first].pointer, "one dataset", on_key=True),
+                    Related(study.datasets[name].pointer, "the other", on_key=True),
+                ),
+                help=f"recode one of them:   labels: {{{target}: {{map: {{THEIRS: OURS}}}}}}",
+            )
+
+
+def kept_heads(study: Study, expansion: Expansion) -> list[Problem]:
+    """Check that a head that is kept from the parent means the same there."""
+    problems: dict[tuple[str, str], Problem] = {}
+    nodes = expansion.graph.nodes
+    for node in expansion.graph:
+        stage = node.uses[0].get("stage", "") if node.kind == "fit" else ""
+        if not stage or (node.hashed.get("adapt") or {}).get("heads") != "keep":
+            continue
+        parent = nodes.get((node.hashed.get("parents") or {}).get("encoder") or "")
+        theirs = {} if parent is None else {head["name"]: head["facts"] for head in parent.hashed["heads"]}
+        for head in node.hashed["heads"] if parent is not None else ():
+            own, facts = head["facts"], theirs.get(head["name"])
+            if facts is not None and list(facts["classes"]) == list(own["classes"]):
+                continue
+            source = parent.uses[0]["stage"] if parent is not None else ""
+            message = f"the head `{head['name']}` of `{source}` cannot be kept in `{stage}`: " + (
+                "there is none of that name" if facts is None else "its classes are others"
+            )
+            pointer = study.stages[stage].origins.get("adapt/heads", study.stages[stage].pointer)
+            related = (Related(f"/stages/{source}", "the parent", on_key=True),)
+            help_ = "write   adapt: {heads: new}"
+            problems[stage, head["name"]] = Problem("classes-differ", message, pointer, related=related, help=help_)
+    return list(problems.values())
 
 
 def _target(cohorts: Cohorts, name: str, target: str, kind: str, objective: Component) -> Iterator[Problem]:
@@ -94,7 +151,20 @@ def populations(study: Study, expansion: Expansion) -> Iterator[Problem]:
                     )
                 else:
                     continue
-                yield Problem("leak-weights", message, entry.pointer, severity=Severity.WARNING)
+                declared = one.test.pointer + ("/dataset" if one.test.dataset is not None else "")
+                yield Problem(
+                    "leak-weights",
+                    message,
+                    f"{entry.pointer}/cohorts" if entry.cohorts else entry.pointer,
+                    on_key=not entry.cohorts,
+                    severity=Severity.WARNING,
+                    related=(Related(declared, f"`{dataset}` is tested here", on_key=one.test.dataset is None),),
+                    help=(
+                        "test on people of another cohort, or start from other weights"
+                        if entry.cohorts
+                        else "find out whom they were trained on, and write   cohorts: [NAME]"
+                    ),
+                )
 
 
 def weights_of(run: Run) -> set[str]:
@@ -154,15 +224,16 @@ def selection(study: Study, expansion: Expansion) -> list[Problem]:
 def too_large(study: Study, stage: str, limit: int, expander: Expander) -> Problem:
     """Say by which dimensions a stage has more runs than allowed; nothing is enumerated for it."""
     sizes: dict[str, int] = {}
+    places: dict[str, str] = {}
     for ancestor in expander.stages.reach.ancestors(stage) if stage in study.stages else ():
         for node in expander.stages.reach.nodes(ancestor):
             alternatives = getattr(node, "alternatives", None)
             if alternatives is not None and not (expander.stages.space.random and hasattr(node, "law")):
-                sizes[node.place] = len(alternatives)
+                sizes[node.place], places[node.place] = len(alternatives), node.pointer
     if expander.stages.space.random:
-        sizes = {"search.count": expander.stages.space.count}
+        sizes, places = {"search.count": expander.stages.space.count}, {"search.count": "/search/random/count"}
     if len(expander.stages.seeds) > 1:
-        sizes["replicates"] = len(expander.stages.seeds)
+        sizes["replicates"], places["replicates"] = len(expander.stages.seeds), "/replicates"
     product = 1
     for size in sizes.values():
         product *= size
@@ -170,8 +241,9 @@ def too_large(study: Study, stage: str, limit: int, expander: Expander) -> Probl
     return Problem(
         "plan-too-large",
         f"`{stage}` has more than {limit:,} runs" + (f": {factors} = {product:,}" if sizes else ""),
-        f"/stages/{stage}" if stage in study.stages else "/stages",
+        places.get(max(sizes, key=sizes.__getitem__, default=""), f"/stages/{stage}"),
         on_key=True,
+        related=tuple(Related(places[place], f"x {size}") for place, size in sizes.items() if place in places),
         help=(
             f"plan it all the same with `--limit {max(product, limit + 1)}`",
             "or search at random: {random: {count: 30}}",

@@ -206,7 +206,7 @@ class Cohorts:
         images = f"{dataset.origins.get('files', dataset.pointer)}"
         files = dataset.files
         if files is not None:
-            images += f"/{files.name}" + ("/folder" if "folder" in files.options else "")
+            images += f"/{files.name}"
         self._note(narrow.unique_images(cohort, dataset.only, images, dataset=dataset.name, with_names=self.with_names))
         if not dataset.only:
             return cohort.rows

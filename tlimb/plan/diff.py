@@ -9,8 +9,12 @@ from typing import Any
 
 from attrs import frozen
 
+from tlimb.language.model import Study
+from tlimb.language.values import Choice, Range
 from tlimb.manifest import Json, canonical
 from tlimb.plan.plan import Plan
+from tlimb.plan.reach import Reach
+from tlimb.problems import Problem, Severity
 
 
 @frozen
@@ -46,9 +50,51 @@ def memory(plan: Plan, spec: Any) -> dict[str, Json]:
     """Give what is remembered of a plan for the next comparison."""
     return {
         "spec": spec,
+        "draws": {place: sign for place, (sign, _) in drawn(plan.study).items()},
         "runs": {_position(use): node.work for node in plan.graph for use in node.uses},
         "hashed": {node.work: node.hashed for node in plan.graph if node.kind == "fit"},
     }
+
+
+def drawn(study: Study) -> dict[str, tuple[str, str]]:
+    """Give for each place that a random search draws what can be drawn there, as text, and where it is written."""
+    reach = Reach(study)
+    nodes = [node for stage in study.stages for node in reach.nodes(stage)]
+    found = {}
+    for node in nodes:
+        if isinstance(node, Range):
+            found[node.place] = (canonical([node.law, node.low, node.high]), node.pointer)
+        elif isinstance(node, Choice):
+            found[node.place] = (canonical([one.label for one in node.alternatives]), node.pointer)
+    return found
+
+
+def moved_draws(study: Study, before: Mapping[str, str]) -> list[Problem]:
+    """Warn of search entries that were moved or renamed: they draw anew, though nobody meant it.
+
+    Args:
+        study: the study now.
+        before: place -> what could be drawn there when the study last ran.
+    """
+    now = drawn(study)
+    lost = {place: sign for place, sign in before.items() if place not in now}
+    count = study.search.options.get("count", 0) if study.search is not None else 0
+    problems = []
+    for place, (sign, pointer) in now.items():
+        old = next((gone for gone, theirs in lost.items() if theirs == sign), None)
+        if place in before or old is None:
+            continue
+        del lost[old]
+        problems.append(
+            Problem(
+                "draws-moved",
+                f"this was searched as `{old}` and is now `{place}`: its {count} draws are new",
+                pointer,
+                severity=Severity.WARNING,
+                help=f"to keep the old draws and what was computed with them, add beside it   key: {old}",
+            )
+        )
+    return problems
 
 
 def _position(use: Mapping[str, Json]) -> str:

@@ -4,14 +4,17 @@ For every evaluation the people and images of its rows are held against those of
 (training, unlabelled pools, validation) and of the candidates among which its model was selected.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
 from tlimb.cohorts.leaks import Kinship, Overlap
 from tlimb.cohorts.rows import Row
+from tlimb.language.model import Stage, Study
+from tlimb.language.values import Component
 from tlimb.plan.expand import Expansion, Tested
-from tlimb.plan.stages import Run
+from tlimb.plan.reach import Reach
+from tlimb.plan.stages import UNLABELLED, Run
 from tlimb.problems import Problem, Related, Severity
 
 
@@ -59,7 +62,7 @@ class Guard:
             self._fits[run.work] = frozenset(own).union(*(self.views_of(p) for p in run.parents.values()))
         return self._fits[run.work]
 
-    def check(self, expansion: Expansion, severity: Severity = Severity.ERROR) -> list[Problem]:
+    def check(self, study: Study, expansion: Expansion, severity: Severity = Severity.ERROR) -> list[Problem]:
         """Give one problem for each pair of a test and a stage that share people, the worst fold speaking."""
         worst: dict[tuple[str, str], tuple[Overlap, str, Tested]] = {}
         checked: set[tuple[str, str]] = set()
@@ -72,7 +75,8 @@ class Guard:
                 key = (one.test.name, stage)
                 if overlap and (key not in worst or _size(overlap) > _size(worst[key][0])):
                     worst[key] = (overlap, part, one)
-        return [_problem(test, stage, *found, severity) for (test, stage), found in sorted(worst.items())]
+        told = [_problem(study, stage, *found, severity) for (_, stage), found in sorted(worst.items())]
+        return [one for one in told if one is not None]
 
     def _overlap(self, tested: str, seen: str) -> Overlap | None:
         """Compare two views; the rows are gone through only where some family or image is in both."""
@@ -86,8 +90,12 @@ def _size(overlap: Overlap) -> int:
     return overlap.people + overlap.copies + overlap.relatives
 
 
-def _problem(test: str, stage: str, overlap: Overlap, part: str, one: Tested, severity: Severity) -> Problem:
-    where = f"the {_word(part)} of `{stage}`"
+def _problem(study: Study, name: str, overlap: Overlap, part: str, one: Tested, severity: Severity) -> Problem | None:
+    test, stage = one.test.name, study.stages[name]
+    pool = part.partition(".")[0] in UNLABELLED
+    if pool and _transductive(stage):
+        return None
+    where = f"the {'unlabelled pool' if pool else _word(part)} of `{name}`"
     said = []
     if overlap.people:
         said.append(f"{overlap.people} of the {overlap.tested} participants tested in `{test}` were in {where}")
@@ -96,20 +104,42 @@ def _problem(test: str, stage: str, overlap: Overlap, part: str, one: Tested, se
     if overlap.relatives:
         kin = f"{overlap.relatives} participants ({overlap.families} families) tested in `{test}`"
         said.append(f"{kin} have a relative in {where}")
+    origin = stage.origins.get("datasets" if stage.datasets else "dataset", stage.pointer)
+    role = f"/{part.partition('.')[0]}" if stage.datasets and "datasets" in stage.origins else ""
+    help_: tuple[str, ...] = (
+        "keep one dataset with one split and view it twice (`like`, `only`), or divide it with `portions`",
+        "relatives stay together with `group: [family]` in the split",
+    )
+    if pool:
+        help_ = ("leave the tested people out of the pool: take a part or portion that is not tested",)
     return Problem(
-        "leak-subjects",
+        "leak-unlabelled" if pool else "leak-subjects",
         "; ".join(said),
         f"{one.test.pointer}/dataset" if one.test.dataset is not None else one.test.pointer,
         on_key=one.test.dataset is None,
         severity=severity,
         label=f"part {one.test.part}: {overlap.tested} participants",
-        related=(Related(f"/stages/{stage}", f"`{stage}` reads them ({part})", on_key=True),),
-        help=(
-            "keep one dataset with one split and view it twice (`like`, `only`), or divide it with `portions`",
-            "relatives stay together with `group: [family]` in the split",
+        related=(Related(origin + role, f"read by `{name}` ({part})"),),
+        help=help_,
+        note=(
+            *_redrawn(study, one, stage),
+            "--allow-leak plans it anyway; the report then says so beside every number",
         ),
-        note=("--allow-leak plans it anyway; the report then says so beside every number",),
     )
+
+
+def _redrawn(study: Study, one: Tested, stage: Stage) -> Iterator[str]:
+    """Say where two datasets look like one division and are not."""
+    read = set(Reach(study).datasets(stage))
+    for name in one.datasets:
+        tested = study.datasets[name]
+        base = tested.like
+        if base in read and tested.files_place != study.datasets[base].files_place:
+            yield f"`{name}` is `like: {base}` but reads other files, so its split was drawn anew"
+
+
+def _transductive(stage: Stage) -> bool:
+    return isinstance(stage.scenario, Component) and stage.scenario.options.get("transductive") is True
 
 
 def _word(part: str) -> str:

@@ -64,7 +64,10 @@ def _problem(problem: Problem, sources: Mapping[str, list[str]], color: bool) ->
 
 
 def _advice(word: str, text: str, width: int, color: bool) -> str:
-    return " " * width + f" = {_paint(word, _HELP, color)}: " + clean(text)
+    """Give one piece of advice; a block to paste keeps its lines."""
+    first, *more = text.split("\n")
+    lines = [" " * width + f" = {_paint(word, _HELP, color)}: " + clean(first)]
+    return "\n".join([*lines, *(" " * (width + 5 + len(word)) + clean(line) for line in more)])
 
 
 def _line(place: Place, sources: Mapping[str, list[str]]) -> str | None:

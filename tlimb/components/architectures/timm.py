@@ -26,6 +26,12 @@ class Timm(Encoder):
     """
 
     dims = (2,)
+    aka: ClassVar[Mapping[str, str]] = {
+        "resnet18": "timm: {model: resnet18}",
+        "resnet50": "timm: {model: resnet50}",
+        "vit": "timm: {model: vit_tiny_patch16_224}",
+        "efficientnet": "timm: {model: efficientnet_b0}",
+    }
     example: ClassVar[Mapping[str, Any]] = {"model": "resnet10t"}
 
     def __init__(

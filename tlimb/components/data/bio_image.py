@@ -32,6 +32,7 @@ class BioImage(DataModule):
     """
 
     revision = 2  # `mean` divides before the crop
+    dims: ClassVar[tuple[int, ...]] = (3,)
     example: ClassVar[Mapping[str, Any]] = {"spacing_mm": 4.0, "crop": [6, 6, 6]}
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Slices2D(DataModule):
     """
 
     revision = 2  # `mean` divides before the crop
+    dims: ClassVar[tuple[int, ...]] = (2,)
 
     def __init__(
         self,

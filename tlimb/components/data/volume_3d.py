@@ -15,6 +15,7 @@ class Volume3D(DataModule):
         preprocess: steps, each done on what the one before it gave.
     """
 
+    dims: ClassVar[tuple[int, ...]] = (3,)
     example: ClassVar[Mapping[str, Any]] = {"preprocess": []}
 
     def __init__(self, *, preprocess: Sequence[Preprocess]) -> None:

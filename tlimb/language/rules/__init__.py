@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
+from tlimb.language.rules import counting
 from tlimb.language.rules.facts import Facts, Rule
 from tlimb.language.rules.sifting import sift
 from tlimb.language.source import Source
@@ -40,3 +41,8 @@ def check(study: Study, source: Source, catalogue: Catalogue, found: Iterable[Pr
     facts = Facts(study, source, catalogue)
     problems = source.resolve(problem for each in RULES for problem in each(facts))
     return sift(problems, found)
+
+
+def noted(study: Study, source: Source, catalogue: Catalogue, found: Iterable[Problem]) -> list[Problem]:
+    """Give problems of form again, with what only the whole study tells: how many trainings a mended value means."""
+    return list(counting.noted(Facts(study, source, catalogue), found))

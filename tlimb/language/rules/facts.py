@@ -35,7 +35,7 @@ def did_you_mean(word: object, names: Iterable[str]) -> tuple[str, ...]:
     meant = closest(str(word), known)
     if meant is not None:
         return (f"did you mean `{meant}`?",)
-    return (f"there are: {listed(known)}",) if known else ()
+    return (f"there are: {listed(known)}",) if known else ("there are none here: delete it",)
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

@@ -51,9 +51,9 @@ def unknown_stage(facts: Facts) -> Iterator[Problem]:
     yield from _unknown_keys("unknown-stage", "stage", limit, known)
     execution = root.get("execution")
     if execution is not None:
-        yield from _unknown_keys("unknown-stage", "stage", execution.get("overrides"), known)
+        yield from _unknown_keys("override-unknown", "stage", execution.get("overrides"), known)
         for profile in (execution.get("profiles") or execution).entries if execution.get("profiles") else ():
-            yield from _unknown_keys("unknown-stage", "stage", profile.value.get("overrides"), known)
+            yield from _unknown_keys("override-unknown", "stage", profile.value.get("overrides"), known)
 
 
 @rule

@@ -189,22 +189,25 @@ def limit_collapses(facts: Facts) -> Iterator[Problem]:
             if free or not facts.tested[name]:
                 continue
             shared = [n for place, n in limited.items() if place in facts.own_nodes[name]]
-            yield _collapse(entry.key, name, limit, count, entry.value.pointer, shared)
+            yield _collapse(entry.key, name, limit, count, shared)
 
 
-def _collapse(limited: str, stage: str, limit: int, count: int, pointer: str, shared: Sequence[object]) -> Problem:
+def _collapse(limited: str, stage: str, limit: int, count: int, shared: Sequence[object]) -> Problem:
     nodes = [node for node in shared if isinstance(node, Choice | Range)]
-    related = tuple(Related(node.pointer, f"read by `{limited}` and `{stage}`: one value for both") for node in nodes)
+    said = f"read by `{limited}` and `{stage}`: one value for both"
+    related = tuple(Related(node.pointer, said) for node in nodes)
     return Problem(
         "limit-collapses",
         f"{count} draws asked, but only {limit} different trainings of `{stage}` would be made",
-        pointer,
-        label=f"{limit} of `{limited}`: all that it reads gets {limit} values",
+        "/search/random/limit",
+        on_key=True,
+        label=f"{limit} trainings of `{limited}`: all that `{limited}` reads gets {limit} values",
         related=related,
         help=(
-            f"give `{stage}` a space of its own: write its search entries in `stages/{stage}`"
-            f" (then: {limit} trainings of `{limited}`, {count} of `{stage}`)",
-            f"or, if one value for both is meant, delete this limit or write   count: {limit}",
+            f"give `{stage}` a space of its own: move what is searched into `stages/{stage}`, and give `{limited}`"
+            f" its own (then: {limit} trainings of `{limited}`, {count} of `{stage}`)",
+            f"or, if one value for both stages is meant, delete `limit` ({count} trainings of each) or write"
+            f" `count: {limit}`",
         ),
     )
 
