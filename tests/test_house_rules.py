@@ -33,6 +33,7 @@ PROMISED = {
     13: "a changed bit of an image never reaches a batch",
     14: "all bad images are found before training",
     15: "no header decides how much memory is taken or which file is read",
+    16: "any bytes as a spec end in diagnostics",
     17: "the size of a plan is bounded before it is expanded",
     18: "emitted files are equal on every machine",
     19: "no string of a spec becomes emitted code",
@@ -43,7 +44,6 @@ PROMISED = {
     25: "every promise has a test that names it",
 }
 LATER = {
-    16: "any bytes as a spec end in diagnostics",
     23: "no telemetry",
 }
 """Promises that this release does not claim yet."""

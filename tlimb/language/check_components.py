@@ -7,7 +7,7 @@ from tlimb.language.check_values import found, wrong_type
 from tlimb.language.shapes import CLASS_PATH, Shape, anything
 from tlimb.language.suggest import closest
 from tlimb.language.tree import Entry, Tree
-from tlimb.language.walk import Walk, clip, listed
+from tlimb.language.walk import Walk, clip, inline, listed
 
 FOREIGN = ("type", "name", "_target_", "class_path", "class", "init_args", "kwargs", "options")
 """How other tools tag a component."""
@@ -110,7 +110,8 @@ def _foreign(walk: Walk, tree: Tree, shape: Shape, foreign: Entry) -> None:
     name = value if _known(walk, shape.kind, value) else closest(value, walk.grammar.catalogue.names(shape.kind))
     name = name or next(iter(walk.grammar.catalogue.names(shape.kind)), "name")
     others = [entry.key for entry in tree.entries if entry.key not in FOREIGN]
-    inner = "{" + ", ".join(f"{key}: .." for key in others) + "}"
+    options = [entry for entry in tree.entries if entry.key not in FOREIGN]
+    inner = "{" + ", ".join(f"{entry.key}: {clip(inline(entry.value), 30)}" for entry in options) + "}"
     example = f"{name}: {inner}" if others else name
     message = f"components are written by their name, not by `{foreign.key}:`"
     form = f"{{{example}}}" if others else example
@@ -136,6 +137,11 @@ def _unknown(walk: Walk, name: str, shape: Shape, tree: Tree, entry: Entry | Non
     else:
         meant = closest(name, [*words, *(shape.nodes if entry is not None else ())])
         help_ = (f"did you mean `{meant}`?",) if meant else ()
+        if entry is None and meant in names:
+            listing = catalogue.get(shape.kind, str(meant))
+            needed = ", ".join(f"{option}: .." for option in (() if listing is None else listing.required))
+            form = f"{{{meant}: {{{needed}}}}}" if needed else meant
+            help_ = (*help_, f"write   {clip(shape.title, 30)}: {form}")
     note = f"{_plural(shape.kind)} here: {', '.join(words)}, or a class path"
     note = f"{note}; their options: `tlimb components {shape.kind}`"
     message = f"no {word(shape.kind)} is called `{clip(name)}`"

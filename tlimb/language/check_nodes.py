@@ -5,7 +5,7 @@ from attrs import evolve
 from tlimb.language.check_values import expected, found
 from tlimb.language.shapes import NODE_WORDS, PARAM, Shape
 from tlimb.language.tree import Entry, Tree
-from tlimb.language.walk import Use, Walk, did_you_mean
+from tlimb.language.walk import Use, Walk, did_you_mean, inline
 
 RANGES = ("uniform", "log_uniform", "int_uniform")
 _KEYED = ("choice", *RANGES)
@@ -89,6 +89,12 @@ def _check_range(walk: Walk, word: Entry, shape: Shape) -> None:
         limits.pop("minimum", None)
     end = Shape(shape.title, types=("integer" if word.key == "int_uniform" else "number",), limits=limits)
     before = len(walk.problems)
+    ends = [item.value for item in tree.items]
+    if word.key == "log_uniform" and len(ends) == 2 and all(type(one) is int and one < 0 for one in ends):
+        written = ", ".join(f"1e{one}" for one in ends)
+        help_ = f"the ends are values, not exponents: write   log_uniform: [{written}]"
+        walk.report("out-of-range", f"`{shape.title}` must be more than 0; this is {inline(tree)}", tree, help=help_)
+        return
     for item in tree.items:
         walk.inside(item, end)
     values = [item.value for item in tree.items]

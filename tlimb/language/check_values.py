@@ -3,11 +3,12 @@
 import re
 from typing import Any
 
+from tlimb.language.foreign import VALUES
 from tlimb.language.scalars import is_number_text, looks_retyped
 from tlimb.language.shapes import Shape
 from tlimb.language.suggest import closest
 from tlimb.language.tree import Scalar, Tree
-from tlimb.language.walk import Walk, clip, listed
+from tlimb.language.walk import Walk, clip, inline, listed
 
 _WORDS = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text"}
 
@@ -40,7 +41,12 @@ def check_null(walk: Walk, tree: Tree, shape: Shape) -> None:
     """Report that a value is missing, unless nothing may be written."""
     if shape.null:
         return
-    help_ = ("write `none` if nothing is meant",) if shape.none else (f"write {expected(shape)}, or delete the key",)
+    title = clip(shape.title, 30)
+    help_ = (
+        (f"write   {title}: none   if nothing is meant",)
+        if shape.none
+        else (f"write {expected(shape)}, or delete the key",)
+    )
     walk.report("null-value", f"the value of `{shape.title}` is missing", tree, on_key=tree.empty, help=help_)
 
 
@@ -58,7 +64,7 @@ def check_sequence(walk: Walk, tree: Tree, shape: Shape) -> None:
     if number < least or (most is not None and number > most):
         wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
         message = f"`{shape.title}` is a list of {wanted}; this has {number}"
-        example = ", ".join([*map(_inline, tree.items), *["..."] * (least - number)][: most or None])
+        example = ", ".join([*map(inline, tree.items), *["..."] * (least - number)][: most or None])
         walk.report("list-length", message, tree, help=f"write   {clip(shape.title, 30)}: [{clip(example, 80)}]")
     for item in tree.items:
         walk.inside(item, shape.items)
@@ -68,6 +74,9 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     """Report a value of the wrong kind, with what was probably meant."""
     help_ = _inside(tree, shape)
     value = tree.value
+    if isinstance(value, str) and "${" in value:
+        _interpolated(walk, tree, shape)
+        return
     numeric = {"integer", "number"} & set(shape.types)
     if tree.kind == "mapping" and shape.nodes:
         help_ = (f"a search entry is {listed(f'`{word}`' for word in shape.nodes)}",)
@@ -79,22 +88,39 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
         elif "boolean" in shape.types and value.lower() in _BOOLEANS:
             help_ = (f"write {_BOOLEANS[value.lower()]}",)
         elif numeric and value.endswith("%") and is_number_text(value[:-1]):
-            help_ = (f"write {float(value[:-1]) / 100:g}",)
+            help_ = (f"write   {clip(shape.title, 30)}: {float(value[:-1]) / 100:g}",)
         elif numeric and is_number_text(value.replace("_", "").replace(",", "")):
             help_ = (f"write {value.replace('_', '').replace(',', '')}",)
         elif numeric and value == "none":
             help_ = ("`none` is not allowed here; delete the key to use the default",)
     elif tree.kind == "scalar" and shape.enum:
-        help_ = tuple(f"did you mean `{word}`?" for word in shape.enum if tree.raw in str(word))[:1]
+        theirs = VALUES.get(shape.title, {}).get(tree.raw)
+        near = [theirs] if theirs else [word for word in shape.enum if tree.raw in str(word)]
+        help_ = tuple(f"write   {clip(shape.title, 30)}: {word}" for word in near[:1])
     elif tree.kind == "scalar" and "string" in shape.types:
         help_ = (f'quotes make it a text: "{tree.raw}"',)
     walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _interpolated(walk: Walk, tree: Tree, shape: Shape) -> None:
+    """Report another tool's way to fill in a value."""
+    name = re.sub(r"[^a-z0-9_]+", "_", str(tree.value).partition("${")[2].partition("}")[0].lower()).strip("_")
+    name = name.rpartition("_")[2] if shape.title == name.rpartition("_")[2] else name or "name"
+    help_ = (
+        f"name the value at the top level:   params: {{{name}: ..}}",
+        f"and use it here:   {clip(shape.title, 30)}: {{param: {name}}}",
+    )
+    message = f"`{clip(tree.raw)}` is a text: nothing is filled in for it"
+    walk.report("foreign-word", message, tree, help=help_)
 
 
 def _inside(tree: Tree, shape: Shape) -> tuple[str, ...]:
     """Say in which key of a block a value belongs that stands in place of the block."""
     if tree.kind != "scalar":
         return ()
+    if shape.title == "freeze" and isinstance(tree.value, bool):
+        whole = "write   freeze: {up_to: all}   to train the head only"
+        return (whole,) if tree.value else ("delete it: nothing is frozen by default",)
     for name, inner in (shape.keys or {}).items():
         words = [*inner.enum, *inner.examples]
         if tree.value in words or (len(shape.required) == 1 and name in shape.required):
@@ -143,15 +169,22 @@ def found(tree: Tree) -> str:
 
 def _list_as_value(walk: Walk, tree: Tree, shape: Shape) -> None:
     help_: tuple[str, ...] = ()
-    written = f"[{', '.join(_inline(item) for item in tree.items)}]"
+    written = f"[{', '.join(inline(item) for item in tree.items)}]"
     if "choice" in shape.nodes and tree.items:
         title, values = clip(shape.title, 30), clip(written, 100)
         every, best = ("both", "better") if len(tree.items) == 2 else ("all", "best")
         first = f"to try {every} and keep the {best} one on validation:"
         second = f"to show {every} as rows of the final table:".ljust(len(first))
         help_ = (f"{first}   {title}: {{choice: {values}}}", f"{second}   {title}: {{compare: {values}}}")
+    elif shape.title == "defaults" and all(len(item.entries) == 1 for item in tree.items):
+        pairs = ", ".join(inline(item)[1:-1] for item in tree.items)
+        help_ = (f"write one mapping, no list of files:   defaults: {{{clip(pairs, 100)}}}",)
+    elif shape.kind == "split" and 2 <= len(tree.items) <= 3 and all(item.kind == "scalar" for item in tree.items):
+        names = ("train", "val", "test") if len(tree.items) == 3 else ("train", "test")
+        parts = ", ".join(f"{name}: {item.raw}" for name, item in zip(names, tree.items, strict=True))
+        help_ = (f"write   split: {{holdout: {{{parts}}}}}",)
     elif len(tree.items) == 1:
-        help_ = (f"write {clip(_inline(tree.items[0]), 100)} without the brackets",)
+        help_ = (f"write {clip(inline(tree.items[0]), 100)} without the brackets",)
     walk.report("list-as-value", f"`{shape.title}` is {_one(shape)}; this is {found(tree)}", tree, help=help_)
 
 
@@ -163,14 +196,6 @@ def _one(shape: Shape) -> str:
     if set(shape.types) & {"number", "integer"}:
         return "one number"
     return "one value" if shape.enum or shape.types != ("string",) else "one text"
-
-
-def _inline(tree: Tree) -> str:
-    if tree.kind == "mapping":
-        return "{" + ", ".join(f"{entry.key}: {_inline(entry.value)}" for entry in tree.entries) + "}"
-    if tree.kind == "sequence":
-        return "[" + ", ".join(_inline(item) for item in tree.items) + "]"
-    return f'"{tree.raw}"' if tree.quoted else tree.raw
 
 
 def _check_share(walk: Walk, tree: Tree, shape: Shape) -> None:
@@ -213,6 +238,11 @@ def _unknown_value(walk: Walk, tree: Tree, shape: Shape) -> None:
         return
     words = [_written(value) for value in shape.enum] + (["none"] if shape.none else [])
     text = tree.raw if isinstance(tree.value, str) else _written(tree.value)
+    theirs = VALUES.get(shape.title, {}).get(text)
+    if theirs is not None:
+        help_ = (f"write   {shape.title}: {theirs}",)
+        walk.report("unknown-value", f"`{clip(text)}` is not a `{shape.title}`", tree, help=help_)
+        return
     meant = closest(text, words) or next((word for word in words if text and text in word), None)
     help_ = (f"did you mean `{meant}`?",) if meant else ()
     help_ = (*help_, f"allowed here: {', '.join(words)}")

@@ -13,13 +13,17 @@ from tlimb.language.check_components import check_bare, check_component
 from tlimb.language.check_nodes import check_node, not_searchable, unknown_word, words_of
 from tlimb.language.check_params import check_params
 from tlimb.language.check_values import check_null, check_scalar, check_sequence, wrong_type
+from tlimb.language.foreign import Answer, answer
 from tlimb.language.grammar import grammar
 from tlimb.language.shapes import RESERVED, Shape
 from tlimb.language.source import Source
 from tlimb.language.suggest import alike, closest
 from tlimb.language.tree import Entry, Tree
-from tlimb.language.walk import Walk, clip
+from tlimb.language.walk import Walk, clip, inline
 from tlimb.problems import Place, Problem, Related, Severity
+
+MOST_GUESSES = 50
+"""Unknown keys of one block for which a meant one is looked for."""
 
 
 def check(source: Source, catalogue: Catalogue) -> list[Problem]:
@@ -97,7 +101,14 @@ def _block(walk: Walk, tree: Tree, shape: Shape) -> None:
     written = {entry.key for entry in tree.entries}
     missing = [name for name in shape.required if name not in written]
     meant: dict[str, str] = {}
-    for entry in unknown:
+    foreign = {id(entry): answer(entry, shape, walk.grammar.catalogue) for entry in unknown}
+    for tries, entry in enumerate(unknown):
+        told = foreign[id(entry)]
+        if told is not None:
+            meant[entry.key] = told.meant
+            continue
+        if tries > MOST_GUESSES:  # nobody mistypes so many: another file, or one that is made to hurt
+            break
         free = [name for name in keys if name not in written and name not in meant.values()]
         found = closest(entry.key, missing) or closest(entry.key, free)
         if found is not None:
@@ -110,29 +121,41 @@ def _block(walk: Walk, tree: Tree, shape: Shape) -> None:
         if entry.key in keys:
             walk.inside(entry.value, keys[entry.key])
         else:
-            _unknown_key(walk, entry, shape, meant.get(entry.key), missing)
+            _unknown_key(walk, entry, shape, meant.get(entry.key), missing, foreign[id(entry)])
     for name in absent:
         message = f"`{name}` is missing in `{shape.title}`"
         walk.report("missing-key", message, tree, on_key=True, help=f"write   {name}: ..", note=keys[name].doc or ())
 
 
-def _unknown_key(walk: Walk, entry: Entry, shape: Shape, meant: str | None, missing: Iterable[str]) -> None:
+def _unknown_key(
+    walk: Walk,
+    entry: Entry,
+    shape: Shape,
+    meant: str | None,
+    missing: Iterable[str],
+    told: Answer | None,
+) -> None:
     keys = shape.keys or {}
+    if told is not None:
+        walk.report_key(told.code, told.message, entry, help=told.help)
+        if told.meant:
+            walk.inside(entry.value, keys[told.meant])
+        return
     message = f"unknown key `{clip(entry.key)}` in `{shape.title}`"
     if meant is None:
-        walk.report_key("unknown-key", message, entry, help=_elsewhere(entry.key, shape))
+        walk.report_key("unknown-key", message, entry, help=_elsewhere(entry, shape))
         return
     required = " (required here)" if meant in missing else ""
     walk.report_key("unknown-key", message, entry, help=f"did you mean `{meant}`?{required}")
     walk.inside(entry.value, keys[meant])
 
 
-def _elsewhere(word: str, shape: Shape) -> tuple[str, ...]:
+def _elsewhere(entry: Entry, shape: Shape) -> tuple[str, ...]:
     """Say where a key belongs that is not allowed here: in a block inside, or what is allowed."""
-    keys = shape.keys or {}
+    keys, word = shape.keys or {}, entry.key
     for name, inner in keys.items():
         if inner.keys is not None and word in inner.keys:
-            return (f"`{word}` belongs in `{name}`: write   {name}: {{{word}: ..}}",)
+            return (f"`{word}` belongs in `{name}`: write   {name}: {{{word}: {clip(inline(entry.value), 60)}}}",)
     if word in ("like", "from", "where") and shape.title == "defaults":
         return (f"`{word}` stands in a stage",)
     return (f"allowed here: {', '.join(keys)}",) if keys else ("it has no options",)

@@ -237,6 +237,8 @@ class Loader:
         help_: tuple[str, ...] = ()
         if "a tab" in message:
             help_ = ("indent with spaces",)
+        elif "${" in self._text.split("\n")[span.line - 1]:
+            help_ = ("nothing is filled in for ${..}: name the value in `params`, and write {param: NAME} here",)
         elif "mapping values are not allowed" in message:
             help_ = ("put quotes around a text with a colon, and begin each key on its own line",)
         return self._problem("yaml-syntax", _clip(message), span, help=help_, related=related)

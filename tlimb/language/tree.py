@@ -5,6 +5,7 @@ span at which they are written and get the pointer at which they are used.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Literal
 
 from attrs import evolve, field, frozen
@@ -12,6 +13,8 @@ from attrs import evolve, field, frozen
 from tlimb.language.values import escape
 from tlimb.problems import Span
 
+_FEW = 12
+"""Up to so many keys are looked through; more are looked up."""
 Scalar = None | bool | int | float | str
 
 
@@ -48,7 +51,13 @@ class Tree:
 
     def entry(self, key: str) -> "Entry | None":
         """Give a key with its value, None when the key is absent or this is no mapping."""
+        if len(self.entries) > _FEW:
+            return self._by_key.get(key)
         return next((entry for entry in self.entries if entry.key == key), None)
+
+    @cached_property
+    def _by_key(self) -> "dict[str, Entry]":
+        return {entry.key: entry for entry in self.entries}
 
     def data(self) -> Any:
         """Give plain Python: dict, list, None, bool, int, float or str."""

@@ -63,6 +63,15 @@ def clip(text: str, most: int = MOST_TEXT) -> str:
     return text if len(text) <= most else text[: most - 2] + ".."
 
 
+def inline(tree: Tree) -> str:
+    """Write a value in one line, as it could stand in a spec."""
+    if tree.kind == "mapping":
+        return "{" + ", ".join(f"{entry.key}: {inline(entry.value)}" for entry in tree.entries) + "}"
+    if tree.kind == "sequence":
+        return "[" + ", ".join(inline(item) for item in tree.items) + "]"
+    return f'"{tree.raw}"' if tree.quoted else tree.raw
+
+
 def listed(names: Iterable[Any], last: str = "or") -> str:
     """Write names as one phrase."""
     names = [str(name) for name in names]

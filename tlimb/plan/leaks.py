@@ -64,7 +64,7 @@ class Guard:
 
     def check(self, study: Study, expansion: Expansion, severity: Severity = Severity.ERROR) -> list[Problem]:
         """Give one problem for each pair of a test and a stage that share people, the worst fold speaking."""
-        worst: dict[tuple[str, str], tuple[Overlap, str, Tested]] = {}
+        worst: dict[tuple[str, str], tuple[Overlap, str, Tested, int]] = {}
         checked: set[tuple[str, str]] = set()
         for one in (one for evaluations in expansion.tests.values() for one in evaluations):
             for stage, part, view in sorted(self.views_of(one.run)):
@@ -74,7 +74,8 @@ class Guard:
                 overlap = self._overlap(one.view, view)
                 key = (one.test.name, stage)
                 if overlap and (key not in worst or _size(overlap) > _size(worst[key][0])):
-                    worst[key] = (overlap, part, one)
+                    seen = len({row.participant for row in self.rows_of.get(view, ())})
+                    worst[key] = (overlap, part, one, seen)
         told = [_problem(study, stage, *found, severity) for (_, stage), found in sorted(worst.items())]
         return [one for one in told if one is not None]
 
@@ -90,7 +91,9 @@ def _size(overlap: Overlap) -> int:
     return overlap.people + overlap.copies + overlap.relatives
 
 
-def _problem(study: Study, name: str, overlap: Overlap, part: str, one: Tested, severity: Severity) -> Problem | None:
+def _problem(
+    study: Study, name: str, overlap: Overlap, part: str, one: Tested, seen: int, severity: Severity
+) -> Problem | None:
     test, stage = one.test.name, study.stages[name]
     pool = part.partition(".")[0] in UNLABELLED
     if pool and _transductive(stage):
@@ -110,6 +113,9 @@ def _problem(study: Study, name: str, overlap: Overlap, part: str, one: Tested, 
         "keep one dataset with one split and view it twice (`like`, `only`), or divide it with `portions`",
         "relatives stay together with `group: [family]` in the split",
     )
+    redrawn = tuple(_redrawn(study, one, stage))
+    if redrawn:
+        help_ = tuple(line for line, _ in redrawn)
     if pool:
         help_ = ("leave the tested people out of the pool: take a part or portion that is not tested",)
     return Problem(
@@ -119,23 +125,29 @@ def _problem(study: Study, name: str, overlap: Overlap, part: str, one: Tested, 
         on_key=one.test.dataset is None,
         severity=severity,
         label=f"part {one.test.part}: {overlap.tested} participants",
-        related=(Related(origin + role, f"read by `{name}` ({part})"),),
+        related=(Related(origin + role, f"part {part.rpartition('.')[2]}: {seen} participants"),),
         help=help_,
         note=(
-            *_redrawn(study, one, stage),
+            *(fact for _, fact in redrawn),
             "--allow-leak plans it anyway; the report then says so beside every number",
         ),
     )
 
 
-def _redrawn(study: Study, one: Tested, stage: Stage) -> Iterator[str]:
-    """Say where two datasets look like one division and are not."""
+def _redrawn(study: Study, one: Tested, stage: Stage) -> Iterator[tuple[str, str]]:
+    """Say where two datasets look like one division and are not: what to do, and why it is so."""
     read = set(Reach(study).datasets(stage))
     for name in one.datasets:
         tested = study.datasets[name]
         base = tested.like
         if base in read and tested.files_place != study.datasets[base].files_place:
-            yield f"`{name}` is `like: {base}` but reads other files, so its split was drawn anew"
+            views = (
+                f'{base}: {{like: visits, only: {{session: "01"}}}}   {name}: {{like: visits, only: {{session: "02"}}}}'
+            )
+            yield (
+                f"keep one dataset with one split and view it twice:   {views}",
+                f"`{name}` is `like: {base}` but reads other files, so its split was drawn anew",
+            )
 
 
 def _transductive(stage: Stage) -> bool:

@@ -252,6 +252,8 @@ def _has_inner(facts: Facts, dataset: str) -> bool:
 def parts(facts: Facts, dataset: str) -> tuple[str, ...]:
     """Give the parts of a dataset as far as the spec tells them; a split by column may have all three."""
     split = facts.study.datasets[dataset].split
+    if split is None and "split" in facts.study.datasets[dataset].origins:
+        return ("train", "val", "test")  # it has a wrong form, which is told elsewhere
     if split is None:
         return ("all",)
     if split.name == "holdout":
