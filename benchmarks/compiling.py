@@ -38,6 +38,62 @@ def validate(folder: Path, repetitions: int) -> None:
     )
 
 
+HEAD = """tlimb: 1
+name: many-stages
+datasets:
+  clinic:
+    files: {bids: {folder: data/clinic, suffix: T1w}}
+    split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}
+defaults:
+  dataset: clinic
+  data: {bio_image: {spacing_mm: 4, crop: [40, 48, 40]}}
+  architecture: {resnet3d: {depth: 18}}
+  objective: {classification: {target: sex}}
+stages:
+  pretrain:
+    objective: {regression: {target: age}}
+    optimizer: {adamw: {lr: 1e-3}}
+    trainer: {epochs: 10, batch_size: 16}
+"""
+STAGE = """  stage_{number}:
+    from: pretrain
+    optimizer:
+      adamw:
+        lr:
+          choice:
+            - 1e-4
+            - 1e-3
+        weight_decay: 0.01
+    trainer:
+      epochs: {epochs}
+      batch_size: 16
+      precision: fp32
+    freeze: {{up_to: layer2}}
+"""
+
+
+def long_spec(lines: int) -> str:
+    """Give a study of so many lines, written as people write: a stage has 14 of them."""
+    count = (lines - HEAD.count("\n") - 3) // STAGE.count("\n")
+    stages = "".join(STAGE.format(number=number, epochs=number % 50 + 1) for number in range(count))
+    names = ", ".join(f"stage_{number}" for number in range(count))
+    return f"{HEAD}{stages}tests:\n  held_out: {{of: [{names}]}}\nselect: {{metric: auroc}}\n"
+
+
+def validate_long(folder: Path, repetitions: int) -> None:
+    """Time `tlimb validate` of a study of 5,000 lines against the smallest one, which is all start-up."""
+    (folder / "long.yaml").write_text(long_spec(5000), encoding="utf-8")
+    small = str(SPECS / "shortest.yaml")
+    own, other = against(
+        "validate: 5,000 lines against specs/shortest.yaml",
+        lambda _: cost([TLIMB, "validate", "long.yaml"], folder),
+        lambda _: cost([TLIMB, "validate", small], folder),
+        repetitions,
+        "cpu at most 1.0 s more",
+    )
+    print(f"  difference: {own.cpu - other.cpu:.2f} s cpu")
+
+
 def plan(folder: Path, repetitions: int) -> None:
     """Time `tlimb plan -o` of 1,000 and of 100,000 runs on an indexed cohort."""
     cost([TLIMB, "phantom", "data/population", "-n", "60", "--families", "0"], folder)

@@ -12,6 +12,7 @@ from benchmarks import compiling, running
 
 CASES = {
     "validate": compiling.validate,
+    "validate-long": compiling.validate_long,
     "plan": compiling.plan,
     "fork": running.fork,
     "cache": running.cache,

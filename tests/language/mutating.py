@@ -74,14 +74,68 @@ def mutations(source: Source, dice: random.Random) -> list[Mutation]:
     return found
 
 
+REFERENCES = {"dataset": "datasets", "of": "stages", "root": "roots", "param": "params", "like": "", "from": "stages"}
+"""Keys whose plain value is the name of something that the spec declares, and where it does."""
+
+
+def references(source: Source, dice: random.Random) -> list[Mutation]:
+    """Give mutations of names that refer to something: each then names nothing, but looks like a name."""
+    offsets = Offsets(source.text)
+    declared = {
+        section: {entry.key for entry in tree.entries}
+        for section in ("datasets", "stages", "roots", "params", "pretrained")
+        if (tree := source.root.get(section)) is not None
+    }
+    every = {name for names in declared.values() for name in names}
+    found = []
+    waiting = [(source.root, "", "")]
+    while waiting:
+        tree, section, key = waiting.pop()
+        for entry in tree.entries:
+            inside = section or entry.key
+            waiting.append((entry.value, inside, entry.key))
+        waiting += [(item, section, key) for item in tree.items]
+        names = declared.get(REFERENCES.get(key) or section, set())
+        if tree.kind == "scalar" and key in REFERENCES and tree.value in names and section != "params":
+            wrong = _nothing(tree.raw, every, dice)
+            found.append(
+                Mutation("reference", tree.pointer, *offsets.span(tree.span), wrong, offsets.span(tree.span)[0])
+            )
+    dice.shuffle(found)
+    return found
+
+
+def _nothing(name: str, every: set[str], dice: random.Random) -> str:
+    """Mistype a name so that it is still a name and of nothing."""
+    while True:
+        wrong = name + dice.choice(string.ascii_lowercase) + dice.choice(string.ascii_lowercase + string.digits)
+        if wrong not in every:
+            return wrong
+
+
 def values(tree: Tree, dice: random.Random) -> list[tuple[str, str]]:
     """Give what may be written instead of a scalar."""
     if isinstance(tree.value, bool):
-        return [("type", "yes" if tree.value else "no"), ("type", "3.5")]
+        return [("retyped", "yes" if tree.value else "no"), ("quoted", f"'{tree.raw}'"), ("type", "3.5")]
     if isinstance(tree.value, int | float):
         both = f"[{tree.raw}, {tree.raw}]"
-        return [("quoted", f"'{tree.raw}'"), ("type", "many"), ("list", both), ("range", "-17.25")]
-    return [("name", typo(tree.raw, dice)), ("type", "17.25"), ("type", "true"), ("mapping", "{wrong: 1}")]
+        return [
+            ("quoted", f"'{tree.raw}'"),
+            ("type", "many"),
+            ("list", both),
+            ("range", "-17.25"),
+            ("retyped", f"{tree.raw}_000"),
+            ("retyped", "12:30"),
+            ("null", "null"),
+            ("percent", f"{tree.raw}%"),
+        ]
+    return [
+        ("name", typo(tree.raw, dice)),
+        ("type", "17.25"),
+        ("type", "true"),
+        ("mapping", "{wrong: 1}"),
+        ("null", "~"),
+    ]
 
 
 def typo(word: str, dice: random.Random) -> str:

@@ -151,7 +151,7 @@ class Facts:
             pending.extend(tree.children())
 
     def broken(self, section: str, name: str) -> bool:
-        """Say whether a stage or dataset is like something that is not there, directly or through others."""
+        """Say whether a stage or dataset is like something that is not there or no name, directly or through others."""
         trees = self.section(section)
         seen: set[str] = set()
         current: object = name
@@ -160,6 +160,8 @@ class Facts:
                 return True
             seen.add(current)
             like = trees[current].get("like")
+            if like is not None and not isinstance(like.value, str):
+                return True
             current = None if like is None else like.value
         return False
 
@@ -307,12 +309,20 @@ def _sane(study: Study) -> Study:
         for name, one in study.datasets.items()
     }
     tests = {
-        name: attrs.evolve(one, of=tuple(stage for stage in one.of if isinstance(stage, str)))
+        name: attrs.evolve(
+            one,
+            of=tuple(stage for stage in one.of if isinstance(stage, str)),
+            part=_text(one.part) or "test",
+            which=_text(one.which) or "selected",
+        )
         for name, one in study.tests.items()
     }
     stages = {name: attrs.evolve(one, like=_text(one.like)) for name, one in study.stages.items()}
     once = tuple(name for name in study.replicates.once if isinstance(name, str))
-    select = study.select if study.select is None or _text(study.select.metric) else None
+    select = study.select
+    if select is not None:
+        select = attrs.evolve(select, head=_text(select.head), role=_text(select.role))
+        select = select if _text(select.metric) else None
     return attrs.evolve(
         study,
         datasets=datasets,

@@ -128,7 +128,8 @@ def unknown_portion(facts: Facts) -> Iterator[Problem]:
     """A portion must be one of those that the dataset it is like declares."""
     for name, dataset in facts.study.datasets.items():
         tree = facts.source.at(dataset.origins.get("portion", "/datasets/-"))
-        if dataset.portion is None or tree is None or dataset.portion in dataset.portions:
+        lost = facts.broken("datasets", name)
+        if dataset.portion is None or tree is None or dataset.portion in dataset.portions or lost:
             continue
         base = f"of `{dataset.like}`" if dataset.like else f"of `{name}`"
         yield _unknown("unknown-portion", f"portion {base}", tree, dataset.portions)

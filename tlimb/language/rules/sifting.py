@@ -35,6 +35,19 @@ UNREAD = ("unknown-key", "bad-name", "reserved-name", "two-components", "foreign
 
 READERS = ("-unused", "-unread", "against-arm")
 """Ends of codes that say that nobody reads something; unreliable while a name refers to nothing."""
+DEPENDS = {
+    "against-arm": ("/tests", "/params"),
+    "continuous-under-grid": ("/search",),
+    "early-stopping-unwatched": ("/datasets",),
+    "metric-fits": ("/tests", "/defaults"),
+    "needs-parent": ("/defaults",),
+    "nothing-varies": ("/stages", "/defaults", "/params"),
+    "part-missing": ("/datasets",),
+    "validation-missing": ("/datasets",),
+    "where-unread": ("/params", "/defaults"),
+    "where-empty": ("/params",),
+}
+"""Code -> sections in which a mistake of form makes it unreliable: what it says is absent may stand there."""
 ONE_PLACE = ("role-missing", "metric-fits")
 """Codes that several stages report at one place for one mistake."""
 ONE_MESSAGE = ("validation-missing",)
@@ -66,6 +79,10 @@ def _follows(problem: Problem, errors: list[Problem]) -> bool:
         return True
     codes = {error.code for error in errors}
     if problem.code in ABSENCE and (codes & set(UNREAD) or _below(problem, errors)):
+        return True
+    if any(_covers(section, e.pointer) for section in DEPENDS.get(problem.code, ()) for e in errors):
+        return True
+    if problem.code in ABSENCE and any(_covers(r.pointer, e.pointer) for r in problem.related for e in errors):
         return True
     if problem.code.startswith("unknown-") and any(_hides(error, problem) for error in errors):
         return True

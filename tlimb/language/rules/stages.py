@@ -133,7 +133,7 @@ def needs_parent(facts: Facts) -> Iterator[Problem]:
     """What refers to pretrained weights needs them in every configuration."""
     for name, stage in facts.study.stages.items():
         never, sometimes = facts.never_pretrained(stage), facts.can_be_none(stage)
-        if not sometimes:
+        if not sometimes or facts.broken("stages", name):
             continue
         start = stage.origins.get("from")
         related = () if start is None else (Related(start, "starts from nothing here"),)

@@ -12,7 +12,7 @@ from tlimb.problems import Problem, Related, Severity
 @rule
 def selection_missing(facts: Facts) -> Iterator[Problem]:
     """Where a row has several configurations and a test waits for the best, something must say what best is."""
-    if facts.study.select is not None:
+    if facts.source.root.get("select") is not None:
         return
     for name, test in facts.study.tests.items():
         if test.which == "all":
