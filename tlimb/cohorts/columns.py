@@ -101,7 +101,7 @@ def _wanted(declaration: Declaration, known: Sequence[str]) -> dict[str, LabelDe
 
 def _no_column(declaration: Declaration, label: str, column: str, known: Sequence[str]) -> Problem:
     close = difflib.get_close_matches(column, known, 1)
-    pointer = f"{declaration.pointer}/labels/{label}"
+    pointer = f"{declaration.pointer}/labels/{label}/column"
     return Problem(
         "target-missing",
         f"no column `{column}` in the tables of `{declaration.name}` (columns: {_list(known)})",

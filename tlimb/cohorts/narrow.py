@@ -98,16 +98,8 @@ def only(
         pointer: JSON pointer of the `only` mapping.
         places: name -> JSON pointer of its value, where that is not below `pointer`.
     """
-    entities = {name for row in cohort.rows for name in row.entities}
-    known = sorted({*cohort.labels, *entities})
     where = {name: (places or {}).get(name, f"{pointer}/{name}") for name in wanted}
-    problems = []
-    for name in wanted:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            message = f"`{cohort.name}` has no label or entity `{name}`"
-            helps = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(known[:12])}"
-            problems.append(Problem("unknown-label", message, where[name], on_key=True, help=helps))
+    problems = unknown_names(cohort, wanted, pointer, where)
     if problems:
         return (), problems
     kept = tuple(row for row in cohort.rows if fits(row, wanted))
@@ -123,6 +115,23 @@ def only(
         last = where[next(reversed(list(wanted)))] if places else pointer
         problems.append(Problem("only-empty", message, last))
     return (), problems
+
+
+def unknown_names(
+    cohort: Cohort, wanted: Mapping[str, Any], pointer: str = "", places: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Find names of an `only` mapping that no label and no entity has."""
+    entities = {name for row in cohort.rows for name in row.entities}
+    known = sorted({*cohort.labels, *entities})
+    problems = []
+    for name in wanted:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            message = f"`{cohort.name}` has no label or entity `{name}`"
+            helps = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(known[:12])}"
+            where = (places or {}).get(name, f"{pointer}/{name}")
+            problems.append(Problem("unknown-label", message, where, on_key=True, help=helps))
+    return problems
 
 
 def _unmatched(cohort: Cohort, name: str, wanted: Any, pointer: str) -> list[Problem]:

@@ -5,8 +5,9 @@ from itertools import combinations
 
 from attrs import evolve
 
-from tlimb.cohorts import columns, view
+from tlimb.cohorts import columns, narrow, view
 from tlimb.cohorts.leaks import comparable
+from tlimb.cohorts.parts import unknown_labels
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component, Record, walk
@@ -14,12 +15,17 @@ from tlimb.manifest import Json
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
+from tlimb.plan.pieces import plain
 from tlimb.plan.reach import Reach
 from tlimb.plan.stages import UNLABELLED, Run
 from tlimb.problems import Problem, Related, Severity, TlimbError
 
 SMALL_VALIDATION = 20
 """Validation parts with fewer people choose by chance; the plan warns."""
+
+
+NAMES = ("target-missing", "unknown-label")
+"""Codes of names that tables lack; with these alone, targets can still be checked."""
 
 
 def default_metrics(study: Study, catalogue: Catalogue) -> list[str]:
@@ -34,9 +40,35 @@ def default_metrics(study: Study, catalogue: Catalogue) -> list[str]:
     return list(found)
 
 
+def indexed(study: Study, cohorts: Cohorts) -> list[Problem]:
+    """Index every dataset that is read, and check the labels that it names: all datasets, not the first wrong one."""
+    problems: dict[Problem, None] = {}
+    reach = Reach(study)
+    read = {name: None for stage in study.stages.values() for name in reach.datasets(stage)}
+    read |= {name: None for test in study.tests.values() for name in reach.words(test.dataset)}
+    for name in read:
+        if name not in study.datasets:
+            continue
+        dataset = study.datasets[name]
+        try:
+            cohort = cohorts.cohort(name)
+        except TlimbError as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
+        split = dataset.split
+        if split is not None:
+            options = {key: value for key, value in plain(split)[split.name].items() if value is not None}
+            pointer = f"{dataset.origins.get('split', dataset.pointer)}/{split.name}"
+            problems |= dict.fromkeys(unknown_labels(cohort, options, pointer))
+        problems |= dict.fromkeys(narrow.unknown_names(cohort, dataset.only, cohorts.pointer_of_only(dataset)))
+    return list(problems)
+
+
 def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
     """Check that every target is there and of the right type, in every dataset that a stage may read."""
-    problems: list[Problem] = []
+    problems = indexed(study, cohorts)
+    if any(problem.severity is Severity.ERROR and problem.code not in NAMES for problem in problems):
+        return problems
     reach = Reach(study)
     for stage in study.stages.values():
         names = reach.datasets(stage, without=UNLABELLED)
@@ -46,6 +78,8 @@ def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
             if not isinstance(target, str) or listing is None:
                 continue
             for name in names:
+                if not cohorts.known(name):
+                    continue
                 found = _target(cohorts, name, target, str(listing.facts.get("kind", "")), objective)
                 related = (Related(study.datasets[name].pointer, "the dataset", on_key=True),)
                 found = (evolve(one, related=related) for one in found)

@@ -89,6 +89,15 @@ class Cohorts:
             self._cohorts[name] = self._by_declaration[key]
         return self._cohorts[name]
 
+    def known(self, name: str) -> bool:
+        """Say whether a dataset has been indexed."""
+        return name in self._cohorts
+
+    def pointer_of_only(self, dataset: Dataset) -> str:
+        """Give where the restriction of a dataset is written, its own or the inherited one."""
+        inside = next((at for name, at in dataset.origins.items() if name.startswith("only/")), dataset.pointer + "/")
+        return inside.rpartition("/")[0]
+
     def _note(self, problems: list[Problem]) -> None:
         self.problems += [problem for problem in problems if problem not in self.problems]
         if any(problem.severity is Severity.ERROR for problem in problems):

@@ -82,5 +82,9 @@ class Reach:
             if isinstance(inner, Param):
                 yield from self.follow(self.study.params.get(inner.name))
 
+    def words(self, value: Value) -> Iterator[str]:
+        """Go through the names that a value can be."""
+        yield from self._words(value)
+
     def _words(self, value: Value) -> Iterator[str]:
         yield from (inner for inner in self.follow(value) if isinstance(inner, str))
