@@ -29,12 +29,18 @@ def check_scalar(walk: Walk, tree: Tree, shape: Shape) -> None:
     elif isinstance(value, str):
         pattern = shape.limits.get("pattern")
         if pattern is not None and re.search(pattern, value) is None:
-            help_ = (f"for example `{shape.examples[0]}`",) if shape.examples else (f"it must match {pattern}",)
+            help_ = (f"for example `{shape.examples[0]}`",) if shape.examples else _mended(value, pattern)
             walk.report("bad-format", f"`{clip(value)}` is not a valid `{shape.title}`", tree, help=help_)
         else:
             _warn_retyped(walk, tree, shape)
     elif not isinstance(value, bool) and isinstance(value, int | float):
         _check_limits(walk, tree, shape, value)
+
+
+def _mended(text: str, pattern: str) -> tuple[str, ...]:
+    """Give the same text with a dash for what may not stand in it, where that makes it right."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
+    return (f"for example `{plain}`",) if re.search(pattern, plain) else (f"it must match {pattern}",)
 
 
 def check_null(walk: Walk, tree: Tree, shape: Shape) -> None:
@@ -64,7 +70,7 @@ def check_sequence(walk: Walk, tree: Tree, shape: Shape) -> None:
     if number < least or (most is not None and number > most):
         wanted = f"{least}" if least == most else f"at least {least}" if most is None else f"{least} to {most}"
         message = f"`{shape.title}` is a list of {wanted}; this has {number}"
-        example = ", ".join([*map(inline, tree.items), *["..."] * (least - number)][: most or None])
+        example = ", ".join([*map(inline, tree.items), *["N"] * (least - number)][: most or None])
         walk.report("list-length", message, tree, help=f"write   {clip(shape.title, 30)}: [{clip(example, 80)}]")
     for item in tree.items:
         walk.inside(item, shape.items)
