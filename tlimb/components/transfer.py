@@ -116,19 +116,20 @@ def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str
     """
     found = compare(encoder, tensors, adapt)
     own = encoder.network.state_dict()
-    before, hashes = tensors_digest(own), {name: _digest(tensor) for name, tensor in own.items()}
+    before = _digests(own)
     with torch.no_grad():
         for name, source in found.copied.items():
             own[name].copy_(source)
+    after = _digests(own)
     return TransferReport(
         matched=found.matched,
         adapted=found.adapted,
         missing=found.missing,
         mismatched=found.mismatched,
         unexpected=found.unexpected,
-        changed=sum(_digest(own[name]) != hashes[name] for name in found.copied),
-        before=before,
-        after=tensors_digest(own),
+        changed=sum(after[name] != before[name] for name in found.copied),
+        before=_joined(before),
+        after=_joined(after),
     )
 
 
@@ -149,16 +150,22 @@ def first_convolution(network: nn.Module) -> str | None:
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """Give the sha256 over names, types, shapes and bytes of tensors, in order of name."""
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        total.update(f"{name}:{_digest(tensors[name])}\n".encode())
-    return total.hexdigest()
+    return _joined(_digests(tensors))
+
+
+def _joined(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}:{digests[name]}\n" for name in sorted(digests)).encode()).hexdigest()
+
+
+def _digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: _digest(tensor) for name, tensor in tensors.items()}
 
 
 def _digest(tensor: Tensor) -> str:
     flat = tensor.detach().cpu().contiguous()
-    head = f"{flat.dtype}{tuple(flat.shape)}".encode()
-    return hashlib.sha256(head + flat.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
+    found = hashlib.sha256(f"{flat.dtype}{tuple(flat.shape)}".encode())
+    found.update(flat.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _fit(source: Tensor, target: Tensor, stem: str | None) -> Tensor | None:
