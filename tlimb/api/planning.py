@@ -7,7 +7,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
@@ -120,6 +120,7 @@ class Inventory:
     here: Here
     works: frozenset[str]
     foreign: frozenset[str]
+    _chosen: dict[str, int | None] = field(factory=dict, init=False)
 
     def has(self, work: str) -> bool:
         """Say whether a work counts as done."""
@@ -131,8 +132,10 @@ class Inventory:
 
     def chosen(self, select: str) -> int | None:
         """Give what a select node chose; None when it has not run."""
-        found = (self.store.glance(select) or {}).get("chosen") if select in self.works else None
-        return None if found is None else int(found)
+        if select not in self._chosen:
+            found = (self.store.glance(select) or {}).get("chosen") if select in self.works else None
+            self._chosen[select] = None if found is None else int(found)
+        return self._chosen[select]
 
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""

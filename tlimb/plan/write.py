@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from tlimb.manifest import Graph, Manifest, canonical
+from tlimb.manifest import Graph, Json, Kind, Manifest, canonical
 
 RUN_COLUMNS = ("work", "kind", "stage", "test", "row", "configuration", "replicate", "fold", "inner", "gated")
 
@@ -25,14 +25,45 @@ def files(graph: Graph) -> Iterator[tuple[str, Iterable[str]]]:
     """
     yield "runs.csv", (runs_csv(graph),)
     yield "edges.csv", (edges_csv(graph),)
-    yield "manifests.jsonl", (manifest_text(node) for node in graph)
+    texts = Texts(graph)
+    yield "manifests.jsonl", (texts.of(node) for node in graph)
     if len(graph) <= SINGLE_FILES:
-        yield from ((manifest_path(node.work), (manifest_text(node),)) for node in graph)
+        yield from ((manifest_path(node.work), (texts.of(node),)) for node in graph)
 
 
-def manifest_text(node: Manifest) -> str:
-    """Give a manifest as its file holds it."""
-    return canonical(node.to_json()) + "\n"
+class Texts:
+    """Canonical texts of a graph's manifests; what many runs share is encoded once.
+
+    The planner gives equal parts of manifests as one object, so a part is known by its identity for as long as the
+    graph, which is kept here, holds it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        """Start without any text."""
+        self.graph = graph
+        self._parts: dict[int, str] = {}
+
+    def of(self, node: Manifest) -> str:
+        """Give a manifest of the graph as its file holds it: `canonical` of its JSON, and a line's end."""
+        uses = ",".join([canonical(use) for use in node.uses])
+        gates = ",".join([f'["{gate.select}",{gate.candidate}]' for gate in node.gates])
+        after = ",".join([f'"{work}"' for work in node.after])
+        return (
+            f'{{"after":[{after}],"gates":[{gates}],"hashed":{self._hashed(node)},"tlimb":1,'
+            f'"uses":[{uses}],"work":"{node.work}"}}\n'
+        )
+
+    def _hashed(self, node: Manifest) -> str:
+        hashed = node.hashed
+        if node.kind is not Kind.FIT:
+            return canonical(hashed)
+        return "{" + ",".join([f'"{name}":{self._part(hashed[name])}' for name in sorted(hashed)]) + "}"
+
+    def _part(self, value: Json) -> str:
+        text = self._parts.get(id(value))
+        if text is None:
+            text = self._parts[id(value)] = canonical(value)
+        return text
 
 
 def runs_csv(graph: Graph) -> str:
@@ -40,8 +71,7 @@ def runs_csv(graph: Graph) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(RUN_COLUMNS)
-    for node in graph:
-        writer.writerow(_run_line(node))
+    writer.writerows(map(_run_line, graph))
     return text.getvalue()
 
 
@@ -80,15 +110,18 @@ def edges_csv(graph: Graph) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("work", "role", "parent"))
-    for node in graph:
-        for role, parents in sorted(node.hashed.get("parents", {}).items()):
-            for parent in _flat(parents):
-                writer.writerow((node.work, role, parent))
-        for gate in node.gates:
-            writer.writerow((node.work, f"gate:{gate.candidate}", gate.select))
-        for work in node.after:
-            writer.writerow((node.work, "after", work))
+    writer.writerows(line for node in graph for line in _edges(node))
     return text.getvalue()
+
+
+def _edges(node: Manifest) -> Iterator[tuple[str, str, str]]:
+    for role, parents in sorted(node.hashed.get("parents", {}).items()):
+        for parent in _flat(parents):
+            yield node.work, role, parent
+    for gate in node.gates:
+        yield node.work, f"gate:{gate.candidate}", gate.select
+    for work in node.after:
+        yield node.work, "after", work
 
 
 def _flat(value: object) -> Iterator[str]:

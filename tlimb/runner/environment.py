@@ -16,7 +16,7 @@ PRECISION = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float1
 
 def fingerprint(device: torch.device) -> dict[str, Any]:
     """Give the environment of a run on a device; equal environments give equal bits for equal work."""
-    found = versions()
+    found = dict(versions())
     found["cpu"] = torch.backends.cpu.get_cpu_capability()
     found["onednn_isa"] = os.environ.get("ONEDNN_MAX_CPU_ISA", "default")
     found["device"] = device.type

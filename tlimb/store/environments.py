@@ -8,6 +8,7 @@ import json
 import platform
 import socket
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ FILE = "environment.json"
 Facts = Mapping[str, Any]
 
 
-def versions() -> dict[str, Any]:
+@cache
+def versions() -> Mapping[str, Any]:
     """Give Python, the processor's kind, and the packages that decide bits; None for one that is not installed."""
     found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
     for name in PACKAGES:
