@@ -1,5 +1,6 @@
 """The command line: thin commands over `tlimb.api`; every import that costs time happens inside a command."""
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -9,6 +10,8 @@ from tlimb.problems import ExitCode, TlimbError
 
 def main() -> NoReturn:
     """Run tlimb and end the process with one of the documented exit codes."""
+    # Commands are short and their objects live to the end: looking for cycles at every 700th is time for nothing.
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -36,7 +36,7 @@ def _pattern(doc: str) -> Any:
     return key(doc, default=None, type="string", pattern=_PLAIN)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Holdout:
     """One division of the participants into train, val and test."""
 
@@ -48,7 +48,7 @@ class Holdout:
     group: tuple[str, ...] = _group()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Inner:
     """Inner folds of a nested cross-validation."""
 
@@ -61,7 +61,7 @@ class Inner:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Kfold:
     """Each participant is tested once, by a network that has not seen them."""
 
@@ -73,7 +73,7 @@ class Kfold:
     inner: Inner | None = key("Folds inside each fold, for selection.", default=None, block=Inner)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class LeaveOneOut:
     """Each value of a label, such as a site, is left out and tested once."""
 
@@ -84,7 +84,7 @@ class LeaveOneOut:
     group: tuple[str, ...] = _group()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Column:
     """The parts are written in a column of the table, as train, val and test."""
 
@@ -92,14 +92,14 @@ class Column:
     name: str = key("Label with the words train, val and test.", **_LABELS)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Grid:
     """Every combination of the searched values."""
 
     kind: ClassVar[str] = "search"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Random:
     """Random draws of the search space, the same for every row of the table."""
 
@@ -115,7 +115,7 @@ class Random:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Local:
     """Runs on this machine."""
 
@@ -125,7 +125,7 @@ class Local:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Slurm:
     """Runs as jobs of a Slurm cluster."""
 
@@ -151,7 +151,7 @@ class Slurm:
     conda: str | None = _pattern("Conda environment, by name or folder.")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Kubernetes:
     """Runs as pods of a Kubernetes cluster."""
 

@@ -3,6 +3,9 @@
 Each class is a block with fixed keys; `key` gives every field its description and its constraints. A field whose
 metadata says `varies` may hold a search or comparison node in place of its value. After lowering, `defaults` and
 `like` are merged away: a stage holds what it reads, and `origins` says for each field where it was written.
+
+Blocks are neither compared nor printed, so they have no methods for it: attrs would compile some sixty of them
+whenever a command starts.
 """
 
 from collections.abc import Mapping
@@ -42,7 +45,7 @@ IMAGE = r"^[A-Za-z0-9][A-Za-z0-9_./:@-]*$"
 """Names of container images; engines put them into shell commands, so nothing else is let in."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Label:
     """How a dataset renames, recodes or hides one label."""
 
@@ -61,7 +64,7 @@ class Label:
     pointer: str = hidden("")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Join:
     """One more table whose columns become labels."""
 
@@ -79,7 +82,7 @@ class Join:
     pointer: str = hidden("")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Identity:
     """Who the participants are, for the leak guard."""
 
@@ -100,7 +103,7 @@ class Identity:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Dataset:
     """Files, labels and how people are divided."""
 
@@ -169,7 +172,7 @@ class Dataset:
     # division, so two views of one dataset cannot leak. `files_place` likewise names the owner of the files.
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Pretrained:
     """Weights from a file, in a declared layout."""
 
@@ -191,7 +194,7 @@ class Pretrained:
     pointer: str = hidden("")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Monitor:
     """The validation value that early stopping and `keep: best` watch."""
 
@@ -200,7 +203,7 @@ class Monitor:
     role: str | None = key("Role of the dataset; needed when there are several.", default=None, type="string")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class EarlyStopping:
     """Stop when the monitored value has not improved."""
 
@@ -216,7 +219,7 @@ class EarlyStopping:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Trainer:
     """How long, on how much at once, and in which arithmetic: everything here may change bits."""
 
@@ -281,7 +284,7 @@ class Trainer:
     origins: Origins = hidden(Factory(dict))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Freeze:
     """Which part of the encoder keeps its parent's weights."""
 
@@ -306,7 +309,7 @@ class Freeze:
     origins: Origins = hidden(Factory(dict))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Adapt:
     """What may differ between a parent's encoder and this stage's."""
 
@@ -339,7 +342,7 @@ class Adapt:
     origins: Origins = hidden(Factory(dict))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Head:
     """One task of a stage: what is predicted, how, and how much it counts."""
 
@@ -358,7 +361,7 @@ class Head:
     pointer: str = hidden("")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Stage:
     """One training step of the study: pretraining, fine-tuning, adaptation."""
 
@@ -465,7 +468,7 @@ class Stage:
     origins: Origins = hidden(Factory(dict))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Test:
     """A named evaluation; runs for the selected configuration of each row unless `which: all`."""
 
@@ -488,7 +491,7 @@ class Test:
     pointer: str = hidden("")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Replicates:
     """Repetitions that are averaged, never chosen."""
 
@@ -500,7 +503,7 @@ class Replicates:
     resplit: bool = key("Draw the split anew for each repetition.", default=False, type="boolean")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Constraints:
     """Restrictions on combinations of params."""
 
@@ -515,7 +518,7 @@ class Constraints:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Select:
     """What steers: the validation value by which a configuration is chosen in each row."""
 
@@ -534,7 +537,7 @@ class Select:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Report:
     """What is printed."""
 
@@ -555,7 +558,7 @@ class Report:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Resources:
     """What one run asks of the machine; never changes bits."""
 
@@ -565,7 +568,7 @@ class Resources:
     time_h: float | None = key("Time limit in hours.", default=None, type="number", exclusive_minimum=0)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Profile:
     """One machine: what replaces the settings of `execution` there."""
 
@@ -580,7 +583,7 @@ class Profile:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Execution:
     """Where and how runs are executed; nothing in here changes bits or digests."""
 
@@ -602,7 +605,7 @@ class Execution:
     )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Study:
     """One study: cohorts, stages, tests, search, report."""
 
