@@ -42,6 +42,11 @@ def cost(command: Sequence[str], cwd: Path, **environment: str) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - begin, usage.ru_maxrss / 1e6)
 
 
+def total(costs: Sequence[Cost]) -> Cost:
+    """Add up processes that ran one after the other."""
+    return Cost(sum(c.cpu for c in costs), sum(c.wall for c in costs), max(c.memory_gb for c in costs))
+
+
 def best(costs: Sequence[Cost]) -> Cost:
     """Give the smallest of each figure: noise only ever adds."""
     return Cost(min(c.cpu for c in costs), min(c.wall for c in costs), max(c.memory_gb for c in costs))

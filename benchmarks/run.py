@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import compiling, running
+from benchmarks import compiling, running, slices
 
 CASES = {
     "validate": compiling.validate,
@@ -16,7 +16,8 @@ CASES = {
     "plan": compiling.plan,
     "fork": running.fork,
     "cache": running.cache,
-    "grid": running.grid,
+    "grid": slices.grid,
+    "volumes-grid": running.grid,
 }
 
 

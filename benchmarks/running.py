@@ -4,7 +4,7 @@ import subprocess
 from itertools import product
 from pathlib import Path
 
-from benchmarks.measure import PYTHON, TLIMB, Cost, against, cost
+from benchmarks.measure import PYTHON, TLIMB, Cost, against, cost, total
 
 HERE = Path(__file__).resolve().parent
 PEOPLE = 120
@@ -47,10 +47,6 @@ def _grid(folder: Path, penalties: str = "free: none, elastic: {l2_sp: {alpha: 0
     return spec
 
 
-def _total(costs: list[Cost]) -> Cost:
-    return Cost(sum(c.cpu for c in costs), sum(c.wall for c in costs), max(c.memory_gb for c in costs))
-
-
 def grid(folder: Path, repetitions: int) -> None:
     """Time 2 networks x 3 rates x 2 penalties, from an empty store and cache, then one variant more."""
     cost([TLIMB, "phantom", "data/population", "-n", str(PEOPLE), "--families", "0"], folder)
@@ -62,7 +58,7 @@ def grid(folder: Path, repetitions: int) -> None:
     def peer(_: int) -> Cost:
         # One process a configuration, as a shell loop or an array job would start it.
         script = [PYTHON, str(HERE / "handwritten.py")]
-        return _total(
+        return total(
             [
                 cost([*script, network, rate, penalty], folder, OMP_WAIT_POLICY="PASSIVE")
                 for network, rate, penalty in product(("resnet3d", "sfcn"), RATES, ("0", "0.1"))

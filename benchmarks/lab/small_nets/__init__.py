@@ -1,0 +1,1 @@
+"""Networks of the benchmarks, as a laboratory would bring its own."""
