@@ -4,17 +4,16 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from attrs import evolve
-
 from tlimb.backends.contracts import Emission, Files
 from tlimb.backends.tasks import Tasks
-from tlimb.manifest import Manifest, canonical
-from tlimb.plan.write import edges_csv, manifest_text, runs_csv
+from tlimb.manifest import canonical
+from tlimb.plan.write import Texts, edges_csv, runs_csv
 
 
 def plan_files(made: Emission) -> Files:
     """Give the files of `plan/`, all of them functions of the plan alone."""
     graph = made.plan.graph
+    texts = Texts(graph)
     yield "plan/plan.json", (canonical({**made.request, "tlimb": made.version, "nodes": len(graph)}) + "\n",)
     yield "plan/runs.csv", (runs_csv(graph),)
     yield "plan/edges.csv", (edges_csv(graph),)
@@ -23,16 +22,12 @@ def plan_files(made: Emission) -> Files:
     # What a run is for stands apart from what it is: a new name for it is no new task for an engine.
     yield "plan/uses.jsonl", (canonical([node.work, list(node.uses)]) + "\n" for node in graph)
     for task in made.tasks.tasks:
-        yield f"plan/{task.path}", (_bare(graph.nodes[work]) for work in task.works)
+        yield f"plan/{task.path}", (texts.of(graph.nodes[work], bare=True) for work in task.works)
     # What is not in this part of the plan is still read by the ranking.
     inside = {work for task in made.tasks.tasks for work in task.works}
     others = [work for work in graph.nodes if work not in inside]
     if others:
-        yield "plan/others.jsonl", (_bare(graph.nodes[work]) for work in others)
-
-
-def _bare(node: Manifest) -> str:
-    return manifest_text(evolve(node, uses=()))
+        yield "plan/others.jsonl", (texts.of(graph.nodes[work], bare=True) for work in others)
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

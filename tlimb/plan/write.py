@@ -43,9 +43,14 @@ class Texts:
         self.graph = graph
         self._parts: dict[int, str] = {}
 
-    def of(self, node: Manifest) -> str:
-        """Give a manifest of the graph as its file holds it: `canonical` of its JSON, and a line's end."""
-        uses = ",".join([canonical(use) for use in node.uses])
+    def of(self, node: Manifest, *, bare: bool = False) -> str:
+        """Give a manifest of the graph as its file holds it: `canonical` of its JSON, and a line's end.
+
+        Args:
+            node: a node of the graph.
+            bare: leave out what it is used for, so that a new name for it makes no other file.
+        """
+        uses = "" if bare else ",".join([canonical(use) for use in node.uses])
         gates = ",".join([f'["{gate.select}",{gate.candidate}]' for gate in node.gates])
         after = ",".join([f'"{work}"' for work in node.after])
         return (

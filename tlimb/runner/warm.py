@@ -147,7 +147,7 @@ def preload(modules: list[str]) -> None:
             importlib.import_module(name)
     import torch
 
-    from tlimb.runner.environment import versions
+    from tlimb.store.environments import versions
 
     torch.set_num_threads(1)
     # Every child needs them, and reading the metadata of eight packages costs more than a small prediction.

@@ -70,7 +70,7 @@ def here(private: Path, graph: Graph | None = None) -> Here:
     """
     told = _read(private).get(socket.gethostname(), {})
     now = versions()
-    by_device = {device: {**facts, **now} for device, facts in told.items()} or {"cpu": now}
+    by_device = {device: {**facts, **now} for device, facts in told.items()} or {"cpu": dict(now)}
     return Here(by_device, on_cpu(graph) if graph is not None else frozenset())
 
 
