@@ -8,9 +8,10 @@ TLIMB := $(VENV)/bin/tlimb
 STAMP := $(VENV)/.tlimb-setup
 UV := .tools/uv/bin/uv
 NEXTFLOW := .tools/nextflow
+NODE := .tools/node/.tlimb-setup
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow
+.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,15 +53,25 @@ $(NEXTFLOW)/nextflow: requirements/nextflow/pom.xml requirements/nextflow/nextfl
 nextflow: ## make a Nextflow for the tests, from its Maven artifacts, unless there is one on the PATH
 	@command -v nextflow >/dev/null || $(MAKE) --no-print-directory $(NEXTFLOW)/nextflow
 
+# Tests of editors drive the language server that editors use. Without npm they are skipped, but not in CI.
+$(NODE): tests/editors/package.json
+	@rm -rf .tools/node && mkdir -p .tools/node && cp tests/editors/package.json .tools/node/
+	@if command -v npm >/dev/null && npm install --prefix .tools/node --no-package-lock --ignore-scripts --no-audit \
+	  --no-fund --loglevel=error; then touch $(NODE); \
+	elif [ "$$CI" = true ]; then echo "make: CI needs npm and its registry for the tests of editors" >&2; exit 69; \
+	else echo "make: no npm or no registry, so the tests of editors will be skipped" >&2; fi
+
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
+
+editors: $(NODE) ## install the YAML language server that the tests of editors drive
 
 demo: setup ## phantom, validate, plan, run, rank, pictures: everything once, into demo/
 	@$(PY) -m benchmarks.demo
 
-test: setup nextflow ## run the tests but the long ones
+test: setup nextflow editors ## run the tests but the long ones
 	$(PY) -m pytest -m "not long"
 
-test-all: setup nextflow ## run every test
+test-all: setup nextflow editors ## run every test
 	$(PY) -m pytest
 
 check: lint types layers test ## everything that must hold before a change is merged

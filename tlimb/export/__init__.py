@@ -5,6 +5,7 @@ writes, `--check` only compares and names what is out of date.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def files() -> dict[str, str]:
 
 
 def _text(content: Any) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return re.sub(r'\{\s+("\$ref": "[^"]+")\s+\}', r"{\1}", text)
 
 
 def main(arguments: list[str]) -> int:

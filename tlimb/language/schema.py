@@ -11,11 +11,12 @@ from typing import Any
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.grammar import Grammar, grammar
+from tlimb.language.schema_rules import RANGES, bare_names, end, one_of, open_nodes
 from tlimb.language.shapes import CLASS_PATH, NODE_WORDS, PARAM, SCALARS, UNSET, Shape
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 ID = "https://tlimb.org/schema/v1/spec.json"
-_RANGES = ("uniform", "log_uniform", "int_uniform")
+_MODELINE = {"title": "schema", "type": "string", "doNotSuggest": True}
 _NODE_DOCS = {
     "choice": "Searched: the best of these on validation is kept.",
     "compare": "Compared: each of these is a row of the final table.",
@@ -31,7 +32,10 @@ def spec(catalogue: Catalogue) -> dict[str, Any]:
     writer = _Writer(grammar(catalogue))
     study = writer.shape(writer.grammar.study)
     # editors read the modeline as a key too
-    study["properties"] = {"$schema": {"title": "schema", "type": "string"}, **study["properties"]}
+    study["properties"] = {
+        "$schema": {"title": "schema", "type": "string", "doNotSuggest": True},
+        **study["properties"],
+    }
     study["title"] = "tlimb study"
     head = {"$schema": DRAFT, "$id": ID}
     return {**head, **study, "$defs": dict(sorted(writer.definitions.items()))}
@@ -50,9 +54,11 @@ class _Writer:
         if shape.anything:
             return {**head, "allOf": [self._anything()]}
         if shape.kind:
-            return {**head, **_examples(self._bare(shape)), "allOf": [self._component(shape)]}
+            return {**head, "allOf": [self._component(shape)]}
         if shape.nodes:
-            return {**head, **self._scalar(shape), "allOf": [self._varying(shape)]}
+            own = {**head, **self._scalar(shape), "allOf": [self._varying(shape)]}
+            own.pop("examples", None)
+            return own
         return {**head, **self._fixed(shape)}
 
     def _fixed(self, shape: Shape) -> dict[str, Any]:
@@ -89,9 +95,11 @@ class _Writer:
                 found["enum"] = words
             else:
                 rules.append({"if": {"type": types}, "then": {"enum": words}})
-                found["examples"] = words
         elif shape.none and "string" not in shape.types:
             rules.append({"if": {"type": "string"}, "then": {"enum": ["none"]}})
+        words = [*shape.examples, *(["rest"] if shape.share else []), *words]
+        if "enum" not in found:
+            found |= _examples(list(dict.fromkeys(words)))
         if shape.items is not None:
             found["items"] = self.shape(shape.items)
             found |= {name: size for name, size in shape.sizes.items() if name != "minProperties"}
@@ -109,21 +117,20 @@ class _Writer:
 
     def _component_definition(self, shape: Shape, own: str) -> dict[str, Any]:
         bare = self._bare(shape)
-        named = "|".join([*bare, CLASS_PATH.removeprefix("^").removesuffix("$")])
-        found: dict[str, Any] = {"title": shape.kind, "type": _types(shape), "pattern": f"^(?:{named})$"}
+        found: dict[str, Any] = {"title": shape.kind, "type": _types(shape)}
         if shape.items is not None:
             found["items"] = self.shape(shape.items)
-        found["properties"] = {
+        names = {
             name: {"$ref": f"#/$defs/{self._options(shape.kind, name)}"}
             for name in self.grammar.catalogue.names(shape.kind)
         }
         # in an alternative the word none is always a value: with or without
         inner = own if not shape.kind else self._alternative(shape, own)
-        found["properties"] |= self._nodes(shape, inner)
-        found["patternProperties"] = {CLASS_PATH: {"$ref": f"#/$defs/{self._open()}"}}
-        found["additionalProperties"] = False
-        found["allOf"] = [_one_key(shape.nodes)]
-        return found
+        rules = one_of(
+            names | self._nodes(shape, inner), shape.nodes, {CLASS_PATH: {"$ref": f"#/$defs/{self._open()}"}}
+        )
+        examples = [_examples(bare)] if bare else []
+        return {**found, **rules, "allOf": [*examples, *rules["allOf"], bare_names(bare)]}
 
     def _alternative(self, shape: Shape, own: str) -> str:
         """Give the reference for alternatives, in which `none` may always stand."""
@@ -167,7 +174,7 @@ class _Writer:
                 "items": own,
                 "properties": self._nodes(shape, "#/$defs/anything", key=False),
                 "additionalProperties": own,
-                "allOf": _open_nodes(NODE_WORDS),
+                "allOf": open_nodes(NODE_WORDS),
             }
         return own
 
@@ -178,15 +185,19 @@ class _Writer:
         if name not in self.definitions:
             self.definitions[name] = {}
             found = {"title": "value or search entry", **self._fixed(shape)}
-            rules = found.pop("allOf", [])
-            found["properties"] = self._nodes(shape, own, key=shape.values is None)
+            # an editor completes the items of a list only from a member without a type
+            examples = [{"examples": found.pop("examples")}] if "examples" in found else []
+            rules = [*examples, *found.pop("allOf", [])]
+            nodes = self._nodes(shape, own, key=shape.values is None)
             if shape.values is None:
-                found["additionalProperties"] = False
-                rules = [*rules, _one_key(shape.nodes)]
+                one = one_of(nodes, shape.nodes)
+                rules = [*rules, *one.pop("allOf")]
+                found |= one
             else:
+                found["properties"] = nodes
                 names = f"^(?:{'|'.join([*shape.nodes, 'key'])}|{shape.names.strip('^$')})$"
                 rules = [rule for rule in rules if "propertyNames" not in rule]
-                rules += [{"propertyNames": {"pattern": names}}, *_open_nodes(shape.nodes)]
+                rules += [{"propertyNames": {"pattern": names}}, *open_nodes(shape.nodes)]
             self.definitions[name] = {**found, "allOf": rules}
         return {"$ref": own}
 
@@ -197,48 +208,24 @@ class _Writer:
             inner: dict[str, Any] = {"title": word, "markdownDescription": _NODE_DOCS[word]}
             if word == "param":
                 inner |= {"type": "string", "pattern": PARAM}
-            elif word in _RANGES:
-                inner |= {"type": "array", "minItems": 2, "maxItems": 2, "items": _end(word, shape)}
+            elif word in RANGES:
+                inner |= {"type": "array", "minItems": 2, "maxItems": 2, "items": end(word, shape)}
             elif word == "choice":
                 inner |= {"type": "array", "minItems": 1, "items": {"$ref": own}}
             else:
                 inner |= {"type": ["array", "object"], "minItems": 1, "items": {"$ref": own}}
                 inner |= {"additionalProperties": {"$ref": own}, "allOf": [{"minProperties": 1}]}
-            found[word] = inner
-        if key and set(shape.nodes) & {"choice", *_RANGES}:
-            found["key"] = {
-                "title": "key",
-                "type": "string",
-                "markdownDescription": "Keeps the draws after a renaming.",
-            }
+            found[word] = self._kept(word, inner)
+        if key and set(shape.nodes) & {"choice", *RANGES}:
+            doc = "Keeps the draws after a renaming."
+            found["key"] = self._kept("key", {"title": "key", "type": "string", "markdownDescription": doc})
         return found
 
-
-def _end(word: str, shape: Shape) -> dict[str, Any]:
-    limits = {name: limit for name, limit in shape.limits.items() if name != "pattern"}
-    if word == "log_uniform" and limits.get("minimum", 0) <= 0:
-        limits.setdefault("exclusiveMinimum", 0)
-        limits.pop("minimum", None)
-    return {"title": "end", "type": "integer" if word == "int_uniform" else "number", **limits}
-
-
-def _one_key(nodes: tuple[str, ...]) -> dict[str, Any]:
-    """Say that a mapping has one key; a search entry may have `key` beside it."""
-    one = {"minProperties": 1, "maxProperties": 1}
-    keyed = [word for word in nodes if word in ("choice", *_RANGES)]
-    if not keyed:
-        return one
-    both = {"minProperties": 2, "maxProperties": 2, "propertyNames": {"enum": [*keyed, "key"]}}
-    return {"if": {"type": "object", "required": ["key"]}, "then": both, "else": one}
-
-
-def _open_nodes(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Say for a mapping with free keys that a word of a search entry stands alone in it."""
-    rules = []
-    for word in nodes:
-        names = [word, "key"] if word in ("choice", *_RANGES) else [word]
-        rules.append({"if": {"type": "object", "required": [word]}, "then": {"propertyNames": {"enum": names}}})
-    return rules
+    def _kept(self, word: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Give a reference to a schema that is kept once, whatever number of places has it."""
+        name = f"{word}_{_digest(json.dumps(schema, sort_keys=True))}"
+        self.definitions.setdefault(name, schema)
+        return {"$ref": f"#/$defs/{name}"}
 
 
 def _types(shape: Shape) -> str | list[str]:
@@ -262,7 +249,7 @@ def _head(shape: Shape) -> dict[str, Any]:
         found["x-intellij-html-description"] = shape.doc.replace("&", "&amp;").replace("<", "&lt;")
     if shape.default is not UNSET and shape.default is not None:
         found["default"] = shape.default
-    return found | _examples(list(shape.examples))
+    return found
 
 
 def _examples(names: list[Any]) -> dict[str, Any]:
@@ -270,7 +257,16 @@ def _examples(names: list[Any]) -> dict[str, Any]:
 
 
 def _signature(shape: Shape) -> str:
-    parts = [shape.types, shape.enum, dict(shape.limits), shape.none, shape.share, dict(shape.sizes), shape.nodes]
+    parts = [
+        shape.types,
+        shape.enum,
+        dict(shape.limits),
+        shape.none,
+        shape.share,
+        dict(shape.sizes),
+        shape.nodes,
+        shape.examples,
+    ]
     inner = "" if shape.items is None else _signature(shape.items)
     return json.dumps([*parts, shape.kind, shape.values is not None, inner], sort_keys=True)
 
