@@ -5,6 +5,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tlimb.api import editor
 from tlimb.language import catalogue, checking, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
@@ -60,7 +61,9 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     if other is not None:
         problems.append(other)  # nothing else can be said of a language that is not ours
     elif not read.unreadable:
-        problems = checking.check(read, known)
+        # Plans never depend on what `.tlimb` holds: only the form is checked against the study's own components.
+        form = known if components is not None else editor.extended(read, known)
+        problems = checking.check(read, form)
         study = lower.lower(read)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
         meant = rules.check(study, read, known, problems)

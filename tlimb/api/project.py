@@ -63,7 +63,7 @@ def project(study: Study, spec: Path, asked: Asked) -> Project:
     """
     folder = spec.resolve().parent
     profile = _profile(study, asked)
-    machine = _machine_roots(folder)
+    machine = machine_roots(folder)
 
     def where(name: str, written: str | None) -> Path:
         given = asked.roots.get(name) or os.environ.get(f"TLIMB_ROOT_{name.upper()}") or machine.get(name)
@@ -110,7 +110,7 @@ def _profile(study: Study, asked: Asked) -> Mapping[str, str]:
     return profiles[asked.profile].roots
 
 
-def _machine_roots(folder: Path) -> Mapping[str, str]:
+def machine_roots(folder: Path) -> Mapping[str, str]:
     """Read .tlimb/roots.yaml, found upward from the spec; it belongs to this machine and is not committed."""
     for above in (folder, *folder.parents):
         path = above / ".tlimb" / "roots.yaml"

@@ -75,7 +75,7 @@ def _field(name: str, doc: str, schema: Mapping[str, Any], varies: bool) -> Shap
         "from": _from,
     }
     if name == "against":
-        return evolve(shape, types=("string",), values=_SCALAR, names=NAME, sizes={"minProperties": 1})
+        return evolve(shape, types=("string",), values=_SCALAR, keyed="params", names=NAME, sizes={"minProperties": 1})
     if isinstance(kind, str) and kind in makers:
         return makers[kind](shape, schema, varies)
     types = (kind,) if isinstance(kind, str) else tuple(kind or ())
@@ -105,7 +105,7 @@ def _map(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
     if schema.get("scalar"):
         values = evolve(values, types=("string",))
     free = shape.title in ("where", "only", "map")
-    return evolve(shape, values=values, names="" if free else NAME)
+    return evolve(shape, values=values, names="" if free else NAME, keyed=shape.refers, refers="")
 
 
 def _list(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
@@ -116,8 +116,9 @@ def _list(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
         items = Shape(shape.title, kind=of["kind"])
     else:
         items = _value(shape.title, of)
-    types = ("string",) if schema.get("scalar") else ()
-    return evolve(shape, items=items, types=types)
+    if schema.get("scalar"):
+        return evolve(shape, items=items, types=("string",), refers=items.refers)
+    return evolve(shape, items=items)
 
 
 def _name(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
@@ -138,7 +139,7 @@ def _value(title: str, of: Mapping[str, Any]) -> Shape:
         return anything(title)
     if of.get("where"):
         inner = evolve(_WHERE, title=title)
-        return inner if title == "where" else Shape(title, values=inner)
+        return inner if title == "where" else Shape(title, values=inner, keyed=of.get("names", ""))
     if of.get("only"):
         limit = Shape("limit", types=("number",))
         range_ = {"min": evolve(limit, title="min"), "max": evolve(limit, title="max")}

@@ -89,4 +89,5 @@ def _object(shape: Shape, schema: Mapping[str, Any]) -> Shape:
         return evolve(shape, keys=keys, required=tuple(schema.get("required", ())))
     inner = schema.get("additionalProperties", {})
     names = NAME if schema.get("names") else ""
-    return evolve(shape, values=from_schema(shape.title, "", inner, False), names=names)
+    keyed = shape.refers if "string" not in shape.types else ""
+    return evolve(shape, values=from_schema(shape.title, "", inner, False), names=names, keyed=keyed)

@@ -152,6 +152,7 @@ class Dataset:
         default=dict,
         type="map",
         of={"only": True},
+        names="labels",
     )
     split: Component | None = key(
         "How participants are divided into train, val and test.", default=None, type="component", kind="split"
@@ -198,9 +199,13 @@ class Pretrained:
 class Monitor:
     """The validation value that early stopping and `keep: best` watch."""
 
-    metric: str = key("Metric on validation, or `loss`.", default="loss", type="string", names="metrics")
-    head: str | None = key("Head; needed when there are several.", default=None, type="string")
-    role: str | None = key("Role of the dataset; needed when there are several.", default=None, type="string")
+    metric: str = key(
+        "Metric on validation, or `loss`.", default="loss", type="string", names="metrics", examples=["loss"]
+    )
+    head: str | None = key("Head; needed when there are several.", default=None, type="string", names="heads")
+    role: str | None = key(
+        "Role of the dataset; needed when there are several.", default=None, type="string", names="roles"
+    )
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -357,6 +362,7 @@ class Head:
         "Role of the dataset whose samples this head reads; by default all with the label.",
         default=None,
         type="string",
+        names="roles",
     )
     pointer: str = hidden("")
 
@@ -385,6 +391,7 @@ class Stage:
         default=dict,
         type="map",
         of={"where": True},
+        names="params",
     )
     dataset: Value = key(
         "The dataset, or a list of datasets that are pooled.",
@@ -399,6 +406,7 @@ class Stage:
         default=dict,
         type="map",
         of={"names": "datasets", "varies": True, "pool": True},
+        names="roles",
     )
     data: Value = key(
         "Loading, preprocessing and augmentation.", default=None, varies=True, type="component", kind="data"
@@ -514,7 +522,7 @@ class Constraints:
         of={"type": "list", "names": "params"},
     )
     exclude: tuple[Mapping[str, Any], ...] = key(
-        "Combinations of params to leave out.", default=(), type="list", of={"where": True}
+        "Combinations of params to leave out.", default=(), type="list", of={"where": True, "names": "params"}
     )
 
 
@@ -523,9 +531,12 @@ class Select:
     """What steers: the validation value by which a configuration is chosen in each row."""
 
     metric: str = key("Metric on validation.", type="string", names="metrics")
-    head: str | None = key("Head; needed when there are several.", default=None, type="string")
+    head: str | None = key("Head; needed when there are several.", default=None, type="string", names="heads")
     role: str | None = key(
-        "Role whose validation part is read; `source` where there is a target.", default=None, type="string"
+        "Role whose validation part is read; `source` where there is a target.",
+        default=None,
+        type="string",
+        names="roles",
     )
     across_folds: bool = key(
         "Select one configuration over all folds; test people then take part in choosing.",
@@ -554,7 +565,10 @@ class Report:
         names="stages",
     )
     by: tuple[str, ...] = key(
-        "Labels by which results are also given per group.", default=(), type="list", of={"type": "string"}
+        "Labels by which results are also given per group.",
+        default=(),
+        type="list",
+        of={"type": "string", "names": "labels"},
     )
 
 
@@ -574,7 +588,11 @@ class Profile:
 
     backend: Component | None = key("Engine and its settings.", default=None, type="component", kind="backend")
     roots: Mapping[str, str] = key(
-        "Where the named roots lie on this machine.", default=dict, type="map", of={"type": "string"}
+        "Where the named roots lie on this machine.",
+        default=dict,
+        type="map",
+        of={"type": "string"},
+        names="roots",
     )
     container: str | None = key("Container image.", default=None, type="string", pattern=IMAGE)
     resources: Resources | None = key("What one run asks for.", default=None, type="block", of=Resources)

@@ -7,10 +7,14 @@ types stands inside `allOf`, where it does not disturb completion.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
+
+from attrs import evolve
 
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.grammar import Grammar, grammar
+from tlimb.language.naming import Names
 from tlimb.language.schema_rules import RANGES, bare_names, end, one_of, open_nodes
 from tlimb.language.shapes import CLASS_PATH, NODE_WORDS, PARAM, SCALARS, UNSET, Shape
 
@@ -27,10 +31,21 @@ _NODE_DOCS = {
 }
 
 
-def spec(catalogue: Catalogue) -> dict[str, Any]:
-    """Give the schema of a spec with the components of a catalogue."""
-    writer = _Writer(grammar(catalogue))
+def spec(catalogue: Catalogue, names: Names | None = None) -> dict[str, Any]:
+    """Give the schema of a spec with the components of a catalogue.
+
+    Args:
+        catalogue: the components that may be named.
+        names: names that the study gives, offered wherever it refers to them; None for no study.
+    """
+    names = names or Names()
+    spaces = {"metrics": catalogue.names("metric"), **names.spaces}
+    writer = _Writer(grammar(catalogue), evolve(names, spaces=spaces))
     study = writer.shape(writer.grammar.study)
+    if names.params:
+        study["properties"]["params"]["properties"] = {
+            name: writer.param(name, uses) for name, uses in names.params.items()
+        }
     # editors read the modeline as a key too
     study["properties"] = {
         "$schema": {"title": "schema", "type": "string", "doNotSuggest": True},
@@ -44,8 +59,9 @@ def spec(catalogue: Catalogue) -> dict[str, Any]:
 class _Writer:
     """Writes shapes as schemas; what is used in several places is kept once in `definitions`."""
 
-    def __init__(self, language: Grammar) -> None:
+    def __init__(self, language: Grammar, names: Names) -> None:
         self.grammar = language
+        self.names = names
         self.definitions: dict[str, Any] = {}
 
     def shape(self, shape: Shape) -> dict[str, Any]:
@@ -72,6 +88,9 @@ class _Writer:
             found["additionalProperties"] = False
         elif shape.values is not None:
             found["additionalProperties"] = self.shape(shape.values)
+            known = self.names.of(shape.keyed) if shape.keyed else ()
+            if known:
+                found["properties"] = dict.fromkeys(known, found["additionalProperties"])
             if shape.names:
                 rules = [*rules, {"propertyNames": {"pattern": shape.names}}]
             if "minProperties" in shape.sizes:
@@ -97,7 +116,8 @@ class _Writer:
                 rules.append({"if": {"type": types}, "then": {"enum": words}})
         elif shape.none and "string" not in shape.types:
             rules.append({"if": {"type": "string"}, "then": {"enum": ["none"]}})
-        words = [*shape.examples, *(["rest"] if shape.share else []), *words]
+        names = self.names.of(shape.refers) if shape.refers else ()
+        words = [*shape.examples, *(["rest"] if shape.share else []), *names, *words]
         if "enum" not in found:
             found |= _examples(list(dict.fromkeys(words)))
         if shape.items is not None:
@@ -136,8 +156,6 @@ class _Writer:
         """Give the reference for alternatives, in which `none` may always stand."""
         if shape.none or not shape.nodes:
             return own
-        from attrs import evolve
-
         return str(self._component(evolve(shape, none=True))["$ref"])
 
     def _bare(self, shape: Shape) -> list[str]:
@@ -180,7 +198,8 @@ class _Writer:
 
     def _varying(self, shape: Shape) -> dict[str, Any]:
         """Give a reference to the definition of a value that may be a search entry."""
-        name = f"search_{'_'.join(shape.types) or 'list'}_{_digest(_signature(shape))}"
+        told = json.dumps([signature(shape), *self.names.of(shape.refers)])
+        name = f"search_{'_'.join(shape.types) or 'list'}_{_digest(told)}"
         own = f"#/$defs/{name}"
         if name not in self.definitions:
             self.definitions[name] = {}
@@ -201,13 +220,27 @@ class _Writer:
             self.definitions[name] = {**found, "allOf": rules}
         return {"$ref": own}
 
+    def param(self, name: str, uses: Mapping[str, Shape]) -> dict[str, Any]:
+        """Give the schema of a param from the places that use it: a value, or a record of fields."""
+        if "" in uses:
+            return {**self.shape(uses[""]), "title": name}
+        free = self._anything()
+        fields = {field: self.shape(shape) for field, shape in uses.items()}
+        record = {"title": "record", "properties": fields, "additionalProperties": free}
+        rows: dict[str, Any] = {
+            word: {"title": word, "markdownDescription": _NODE_DOCS[word], "items": record}
+            for word in ("choice", "compare")
+        }
+        rows["compare"]["additionalProperties"] = record
+        return {"title": name, "properties": {**fields, **rows}, "additionalProperties": free}
+
     def _nodes(self, shape: Shape, own: str, key: bool = True) -> dict[str, Any]:
         """Give the properties of a search entry; `own` is the schema of an alternative."""
         found: dict[str, Any] = {}
         for word in shape.nodes:
             inner: dict[str, Any] = {"title": word, "markdownDescription": _NODE_DOCS[word]}
             if word == "param":
-                inner |= {"type": "string", "pattern": PARAM}
+                inner |= {"type": "string", "pattern": PARAM, **_examples(list(self.names.of("param")))}
             elif word in RANGES:
                 inner |= {"type": "array", "minItems": 2, "maxItems": 2, "items": end(word, shape)}
             elif word == "choice":
@@ -256,7 +289,8 @@ def _examples(names: list[Any]) -> dict[str, Any]:
     return {"examples": names} if names else {}
 
 
-def _signature(shape: Shape) -> str:
+def signature(shape: Shape) -> str:
+    """Say all that the schema of a place depends on but its names and documentation."""
     parts = [
         shape.types,
         shape.enum,
@@ -267,7 +301,7 @@ def _signature(shape: Shape) -> str:
         shape.nodes,
         shape.examples,
     ]
-    inner = "" if shape.items is None else _signature(shape.items)
+    inner = "" if shape.items is None else signature(shape.items)
     return json.dumps([*parts, shape.kind, shape.values is not None, inner], sort_keys=True)
 
 

@@ -31,25 +31,37 @@ def one_of(keys: Mapping[str, Any], nodes: tuple[str, ...], free: Mapping[str, A
         free: schemas of other keys by pattern.
     """
     names = [name for name in keys if name != "key"]
+    written = "|".join(_plain(name) for name in names)
+    # a class path that is being typed has dots already
+    other = "" if any("." in name for name in names) else "[^.]*$"
     keyed = [word for word in nodes if word in ("choice", *RANGES)] if "key" in keys else []
     offered: dict[str, Any] = {
-        "if": {"propertyNames": {"pattern": f"^(?!(?:{'|'.join(names)})$)[^.]*$"}},
+        "if": {"propertyNames": {"pattern": f"^(?!(?:{written})$){other}"}},
         "then": {"title": "one of", "properties": {name: keys[name] for name in names}},
     }
     if keyed:
         chosen = {"propertyNames": {"pattern": f"^(?!(?:{'|'.join(keyed)})$)"}}
         offered["else"] = {"if": chosen, "else": {"title": "beside", "properties": {"key": keys["key"]}}}
-    allowed: dict[str, Any] = {"enum": list(keys)}
+    if "param" in nodes:
+        # once written it is not offered again, but what may stand under it is
+        under = {"if": {"required": ["param"]}, "then": {"title": "param", "properties": {"param": keys["param"]}}}
+        offered["else"] = {**offered.get("else", {}), "allOf": [under]}
+    allowed: dict[str, Any] = {"enum": [name for name in keys if "." not in name]}
     if free:
         allowed = {"if": {"pattern": r"\."}, "then": {"pattern": next(iter(free))}, "else": allowed}
-    patterns = {f"^{name}$": schema for name, schema in keys.items()} | dict(free or {})
+    patterns = {f"^{_plain(name)}$": schema for name, schema in keys.items()} | dict(free or {})
     return {"patternProperties": patterns, "allOf": [offered, {"propertyNames": allowed}, _one_key(keyed)]}
+
+
+def _plain(name: str) -> str:
+    return name.replace(".", r"\.")
 
 
 def bare_names(bare: list[str]) -> dict[str, Any]:
     """Say which texts name a component: those of components without required options, and class paths."""
     path = {"pattern": CLASS_PATH, "patternErrorMessage": "Its options are missing: write name: {option: value}."}
-    named = {"if": {"pattern": r"\."}, "then": path, "else": {"enum": bare}} if bare else path
+    plain = [name for name in bare if "." not in name]
+    named = {"if": {"pattern": r"\."}, "then": path, "else": {"enum": plain}} if plain else path
     return {"if": {"type": "string"}, "then": named}
 
 

@@ -60,6 +60,7 @@ class Shape:
         default: value when the place is absent, for editors.
         examples: for editors.
         refers: the name-space that a reference points into; empty for none.
+        keyed: the name-space that free keys of a mapping point into; empty for none.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Shape:
     default: Any = UNSET
     examples: tuple[Any, ...] = ()
     refers: str = ""
+    keyed: str = ""
 
     @property
     def mapping(self) -> bool:

@@ -18,6 +18,7 @@ def register(app: Any) -> None:
         plan,
         rank,
         run,
+        schema,
         select,
         store,
         validate,
@@ -40,6 +41,7 @@ def register(app: Any) -> None:
         care,
         data,
         index,
+        schema,
         store,
     ):
         module.register(app)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,9 +30,10 @@ def components(
     ] = None,
 ) -> int:
     """List the components there are; of one kind with their options; of one with an example to copy."""
+    from tlimb.api import editor
     from tlimb.language import catalogue
 
-    known = catalogue.load()
+    known = catalogue.load().with_extra(editor.stored(editor.above(Path.cwd())).get("kinds", {}))
     if kind is None:
         print("\n".join(_overview(known)))
     else:

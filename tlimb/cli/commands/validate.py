@@ -28,6 +28,7 @@ def validate(
     form: Annotated[str, typer.Option("--format", help="text, json (a problem a line), sarif or github")] = "text",
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
+    from tlimb.api import editor
     from tlimb.api.load import load
     from tlimb.cli import show
 
@@ -40,7 +41,7 @@ def validate(
             presenter.add(error.problems)
             code = error.exit_code
             continue
-        found = list(loaded.problems)
+        found = [*loaded.problems, *editor.refresh(loaded.source)]
         networks = ""
         if deep and not loaded.broken:
             from tlimb.cli import networks as network_table

@@ -1,0 +1,121 @@
+"""The study's own components: found in its code folders, among its class paths and installed packages, and described.
+
+Their source is read, not run. Only for classes below a prefix that the caller allows a process of its own imports them
+and describes what it finds; what it cannot describe keeps the description from the source.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tlimb.cohorts.own import granted
+from tlimb.describe import static
+from tlimb.describe.code import module_file
+from tlimb.language.catalogue import Catalogue
+from tlimb.language.naming import class_paths
+from tlimb.language.source import Source
+
+MOST_FILES = 2_000
+"""Most files of code that are read."""
+GROUPS: Mapping[str, str] = {
+    "tlimb.architectures": "architecture",
+    "tlimb.auxiliaries": "auxiliary",
+    "tlimb.data": "data",
+    "tlimb.heads": "head",
+    "tlimb.metrics": "metric",
+    "tlimb.objectives": "objective",
+    "tlimb.optimizers": "optimizer",
+    "tlimb.preprocess": "preprocess",
+    "tlimb.scenarios": "scenario",
+    "tlimb.schedulers": "scheduler",
+}
+"""Entry points by which installed packages offer components -> kind."""
+
+
+def folders(source: Source) -> list[Path]:
+    """Give the code folders that a spec names."""
+    tree = source.root.get("code")
+    written = [] if tree is None else [item.value for item in tree.items]
+    base = source.path.resolve().parent
+    return [path for text in written if isinstance(text, str) and (path := (base / text).resolve()).is_dir()]
+
+
+def files(places: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Give module and file of what lies in code folders: single files, and packages with all that is in them."""
+    found: list[tuple[str, Path]] = []
+    for folder in places:
+        for entry in sorted(folder.iterdir()):
+            if entry.suffix == ".py" and entry.stem.isidentifier():
+                found.append((entry.stem, entry))
+            elif entry.name.isidentifier() and (entry / "__init__.py").is_file():
+                for file in sorted(entry.rglob("*.py")):
+                    parts = file.relative_to(folder).with_suffix("").parts
+                    found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), file))
+    return found[:MOST_FILES]
+
+
+def digest(source: Source, catalogue: Catalogue) -> str:
+    """Give the hash of the code that descriptions are made from."""
+    places = folders(source)
+    used = (module_file(path.rpartition(".")[0], place) for path in class_paths(source, catalogue) for place in places)
+    total = hashlib.sha256()
+    for file in sorted({*(file for _, file in files(places)), *filter(None, used)}):
+        total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    for kind, path in sorted(_offered()):
+        total.update(f"{kind}\0{path}\0".encode())
+    return total.hexdigest()
+
+
+def describe(source: Source, catalogue: Catalogue, allow: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Describe the study's own components as a catalogue holds them: kind -> class path -> listing.
+
+    Args:
+        source: the spec.
+        catalogue: tlimb's own components.
+        allow: module prefixes that may be imported.
+    """
+    places = folders(source)
+    search = [*places, *(Path(entry) for entry in sys.path if entry and Path(entry).is_dir())]
+    kinds = dict(sorted(class_paths(source, catalogue).items()))
+    kinds |= {path: kind for kind, path in _offered() if path not in kinds}
+    for module, file in files(places):
+        for path in static.classes(file, module):
+            kind = static.kind(path, search)
+            if kind is not None:
+                kinds.setdefault(path, kind)
+    found = {path: listing for path in kinds if (listing := static.component(path, search)) is not None}
+    found |= _imported({path: kind for path, kind in kinds.items() if granted(path, allow)}, places, allow)
+    made: dict[str, dict[str, Any]] = {}
+    for path, listing in sorted(found.items()):
+        made.setdefault(kinds[path], {})[path] = listing
+    return made
+
+
+def _offered() -> Iterator[tuple[str, str]]:
+    """Give kind and class path of what installed packages offer."""
+    for group, kind in GROUPS.items():
+        for entry in metadata.entry_points(group=group):
+            yield kind, entry.value.replace(":", ".")
+
+
+def _imported(kinds: Mapping[str, str], places: Sequence[Path], allow: Sequence[str]) -> dict[str, Any]:
+    """Describe classes by importing them in a process of its own; what fails there is left out."""
+    if not kinds:
+        return {}
+    asked = {"kinds": dict(kinds), "folders": [str(place) for place in places], "allow": list(allow)}
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "tlimb.export.own"],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    lines = ended.stdout.splitlines()
+    return dict(json.loads(lines[-1])) if ended.returncode == 0 and lines else {}

@@ -1,0 +1,299 @@
+"""What a class offers, read from its source: no module of the user's is imported, so anything may be described.
+
+Annotations are turned into the types they name and described like those of tlimb's own components. What only running
+the code would tell is left open: an option of an unknown type takes any value, a class with `**kwargs` any option.
+"""
+
+import ast
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from tlimb import describe
+from tlimb.describe.code import module_file
+
+KINDS: Mapping[str, str] = {
+    "Reader": "cohort",
+    "DataModule": "data",
+    "Preprocess": "preprocess",
+    "Encoder": "architecture",
+    "Head": "head",
+    "Objective": "objective",
+    "Auxiliary": "auxiliary",
+    "Scenario": "scenario",
+    "Optimizer": "optimizer",
+    "Scheduler": "scheduler",
+    "Metric": "metric",
+}
+"""Class of tlimb's contracts that a component derives from -> kind of component."""
+
+HERE = Path(__file__).resolve().parents[2]
+MOST_STEPS = 12
+"""Imports and base classes are followed so far."""
+
+_HINTS: dict[str, Any] = {
+    **{kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict)},
+    **{name: getattr(typing, name) for name in ("Any", "Literal", "Annotated", "Optional", "Union")},
+    "Sequence": Sequence,
+    "Iterable": Sequence,
+    "Mapping": Mapping,
+    "List": list,
+    "Tuple": tuple,
+    "Dict": dict,
+}
+
+
+class _UnknownError(Exception):
+    """Only running the code would tell."""
+
+
+@frozen(eq=False)
+class _Class:
+    """A class in its module.
+
+    Attributes:
+        module: dotted name of the module that defines it.
+        node: its syntax tree.
+        names: what the module defines or imports, by name.
+    """
+
+    module: str
+    node: ast.ClassDef
+    names: Mapping[str, Any]
+
+
+def component(path: str, folders: Sequence[Path]) -> dict[str, Any] | None:
+    """Describe a class as the catalogue holds it.
+
+    Args:
+        path: module and class.
+        folders: folders with code, searched in order, tlimb's own last.
+
+    Returns:
+        The listing; None when no folder has the class.
+    """
+    found = _find(path, folders)
+    if found is None:
+        return None
+    doc = ast.get_docstring(found.node) or ""
+    stand_in = type(found.node.name, (), {"__doc__": doc})
+    options, is_open = _options(found, folders, describe.arguments(stand_in))
+    return {
+        "class": path,
+        "doc": describe.summary(stand_in),
+        "source": describe.source(stand_in),
+        "options": options,
+        "open": is_open,
+    }
+
+
+def kind(path: str, folders: Sequence[Path]) -> str | None:
+    """Give the kind of component a class is by the contract that it derives from; None for no component."""
+    found = _find(path, folders)
+    if found is None:
+        return None
+    for cls in _line(found, folders):
+        if cls.module.split(".")[0] == "tlimb" and cls.node.name in KINDS:
+            return KINDS[cls.node.name]
+    return None
+
+
+def classes(file: Path, module: str) -> list[str]:
+    """Give the paths of the public classes that a file defines."""
+    tree = _tree(file)
+    nodes = [] if tree is None else tree.body
+    return [f"{module}.{n.name}" for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+
+
+def _options(cls: _Class, folders: Sequence[Path], documented: Mapping[str, str]) -> tuple[dict[str, Any], bool]:
+    """Give what YAML may set, and whether there may be more."""
+    for owner in _line(cls, folders):
+        init = next((n for n in owner.node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if init is None and not owner.node.decorator_list:
+            continue
+        if init is None or init.decorator_list:
+            return {}, True  # a decorator makes the signature
+        inherited = describe.arguments(type(owner.node.name, (), {"__doc__": ast.get_docstring(owner.node) or ""}))
+        docs = {**inherited, **documented}
+        pairs = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+        found = {one.arg: _option(one, default, owner, docs.get(one.arg, "")) for one, default in pairs}
+        return found, init.args.kwarg is not None
+    return {}, not _complete(cls, folders)
+
+
+def _option(argument: ast.arg, default: ast.expr | None, owner: _Class, doc: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    if argument.arg in describe.COMPONENT_LISTS:
+        schema = {"type": "array", "items": {"component": argument.arg}}
+    elif argument.annotation is not None:
+        try:
+            schema = describe.of_type(_hint(argument.annotation, owner.names))
+        except (_UnknownError, describe.DescriptionError, TypeError, ValueError, KeyError):
+            schema = {}
+    option: dict[str, Any] = {"doc": doc, "required": default is None}
+    if schema.get("unit"):
+        option["unit"] = schema.pop("unit")
+    schema.pop("unit", None)
+    if default is not None:
+        try:
+            option["default"] = describe.plain(_literal(default, owner.names))
+        except (_UnknownError, describe.DescriptionError):
+            schema["none"] = True
+        if option.get("default", 0) is None:
+            schema["none"] = True
+    return {**option, "schema": schema}
+
+
+def _hint(node: ast.expr, names: Mapping[str, Any], steps: int = 0) -> Any:
+    """Give the type that an annotation names.
+
+    Raises:
+        _UnknownError: it names something else than the types that YAML can hold.
+    """
+    if steps > MOST_STEPS:
+        raise _UnknownError
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            return _hint(_expression(node.value), names, steps + 1)
+        return type(None) if node.value is None else _refuse()
+    if isinstance(node, ast.Attribute):
+        return _HINTS.get(node.attr) or _refuse()
+    if isinstance(node, ast.Name):
+        known = names.get(node.id)
+        if isinstance(known, ast.expr):
+            return _hint(known, names, steps + 1)
+        return _HINTS.get(node.id) or _refuse()
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return typing.Union[_hint(node.left, names, steps + 1), _hint(node.right, names, steps + 1)]  # noqa: UP007
+    if isinstance(node, ast.Subscript):
+        inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return _subscript(_hint(node.value, names, steps + 1), inner, names, steps)
+    return _refuse()
+
+
+def _subscript(outer: Any, inner: list[ast.expr], names: Mapping[str, Any], steps: int) -> Any:
+    if outer is typing.Literal:
+        return typing.Literal[tuple(_literal(node, names) for node in inner)]
+    if outer is typing.Annotated:
+        more = [_literal(node, names) for node in inner[1:]]
+        return typing.Annotated[(_hint(inner[0], names, steps + 1), *more)]
+    ellipsis = [isinstance(node, ast.Constant) and node.value is ... for node in inner]
+    found = tuple(... if dots else _hint(node, names, steps + 1) for node, dots in zip(inner, ellipsis, strict=True))
+    return outer[found if len(found) > 1 else found[0]]
+
+
+def _literal(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Give the value of a literal, or of a constant of the module.
+
+    Raises:
+        _UnknownError: it is computed.
+    """
+    if isinstance(node, ast.Name) and isinstance(names.get(node.id), ast.expr):
+        node = names[node.id]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise _UnknownError from None
+
+
+def _expression(text: str) -> ast.expr:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        raise _UnknownError from None
+
+
+def _refuse() -> typing.NoReturn:
+    raise _UnknownError
+
+
+def _line(cls: _Class, folders: Sequence[Path]) -> Iterator[_Class]:
+    """Give a class and those it derives from, as far as their source is found, nearest first."""
+    waiting, seen = [cls], 0
+    while waiting and seen < MOST_STEPS:
+        one = waiting.pop(0)
+        seen += 1
+        yield one
+        for base in one.node.bases:
+            path = _path(base, one)
+            found = None if path is None else _find(path, folders)
+            waiting += [] if found is None else [found]
+
+
+def _complete(cls: _Class, folders: Sequence[Path]) -> bool:
+    """Say whether the source of every base class was found, so that no `__init__` can be elsewhere."""
+    plain = ("object", "ABC", "Protocol")
+    for one in _line(cls, folders):
+        if one.module.split(".")[0] == "tlimb":
+            continue  # contracts take no options
+        for base in one.node.bases:
+            path = _path(base, one)
+            if path is None or (path.split(".")[-1] not in plain and _find(path, folders) is None):
+                return False
+    return True
+
+
+def _path(base: ast.expr, cls: _Class) -> str | None:
+    """Give the class path of a base class."""
+    if isinstance(base, ast.Subscript):
+        base = base.value
+    if isinstance(base, ast.Name):
+        known = cls.names.get(base.id)
+        return known if isinstance(known, str) else f"{cls.module}.{base.id}"
+    if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
+        known = cls.names.get(base.value.id)
+        return f"{known}.{base.attr}" if isinstance(known, str) else None
+    return None
+
+
+def _find(path: str, folders: Sequence[Path], steps: int = 0) -> _Class | None:
+    """Find a class by its path, through modules that only import it."""
+    module, _, name = path.rpartition(".")
+    file = next((f for folder in (*folders, HERE) if (f := module_file(module, folder)) is not None), None)
+    tree = None if file is None or steps > MOST_STEPS else _tree(file)
+    if file is None or tree is None:
+        return None
+    names = _names(tree, module if file.name == "__init__.py" else module.rpartition(".")[0])
+    own = names.get(name)
+    if isinstance(own, ast.ClassDef):
+        return _Class(module, own, names)
+    return _find(own, folders, steps + 1) if isinstance(own, str) else None
+
+
+def _names(tree: ast.Module, package: str) -> dict[str, Any]:
+    """Give what a module defines (classes, constants and aliases as syntax) or imports (as dotted paths)."""
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            above = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (above, node.module or "") if part)
+            found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node.value
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            found[node.target.id] = node.value
+    return found
+
+
+@lru_cache(maxsize=256)
+def _parsed(file: Path, stamp: tuple[int, int]) -> ast.Module | None:
+    try:
+        return ast.parse(file.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return None
+
+
+def _tree(file: Path) -> ast.Module | None:
+    stat = file.stat()
+    return _parsed(file, (stat.st_mtime_ns, stat.st_size))
