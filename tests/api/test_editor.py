@@ -192,8 +192,8 @@ def test_two_specs_of_a_folder_share_their_names(written):
     other = written.with_name("other.yaml")
     other.write_text(SPEC.replace("people:", "patients:").replace("dataset: people", "dataset: patients"))
     Files(read(other)).write()
-    stage = schema(written)["properties"]["stages"]["additionalProperties"]["properties"]
-    assert set(stage["datasets"]["additionalProperties"]["items"]["examples"]) == {"people", "patients"}
+    dataset = schema(written)["properties"]["datasets"]["additionalProperties"]["properties"]
+    assert set(dataset["like"]["examples"]) == {"people", "patients"}
     assert Files(read(written)).fresh
     other.unlink()
     assert not Files(read(written)).fresh

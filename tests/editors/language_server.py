@@ -24,6 +24,7 @@ SETTINGS = {
         "yamlVersion": "1.2",
         "schemaStore": {"enable": False},
         "format": {"enable": False},
+        "disableDefaultProperties": True,
         "suggest": {"parentSkeletonSelectedFirst": False},
     },
     "[yaml]": {"editor.tabSize": 2},
@@ -112,6 +113,10 @@ class LanguageServer:
         self.show(path, text)
         found = self.request("textDocument/hover", _at(path, line, column))
         return "" if not found else str(found["contents"]["value"])
+
+    def changed(self, path: Path) -> None:
+        """Tell the server that a file was written, as editors do of every YAML and JSON file of the workspace."""
+        self.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": path.resolve().as_uri(), "type": 2}]})
 
     # -- protocol --
 

@@ -68,13 +68,17 @@ class _Writer:
         """Give the schema of a place."""
         head = _head(shape)
         if shape.anything:
-            return {**head, "allOf": [self._anything()]}
+            return {**head, "type": ["string", *SCALARS[:-1], "array", "object"], "allOf": [self._anything()]}
         if shape.kind:
-            return {**head, "allOf": [self._component(shape)]}
+            # an editor goes on with the first type: to a line of its own where a component needs options
+            types = _as_list(_types(shape))
+            inside = any(listing.required for listing in self.grammar.catalogue.all(shape.kind))
+            types = ["object", *(name for name in types if name != "object")] if inside else types
+            return {**head, "type": types, "allOf": [self._component(shape)]}
         if shape.nodes:
             own = {**head, **self._scalar(shape), "allOf": [self._varying(shape)]}
-            own.pop("examples", None)
-            return own
+            # with these here an editor would insert a value, or begin a list
+            return {name: value for name, value in own.items() if name not in ("examples", "items")}
         return {**head, **self._fixed(shape)}
 
     def _fixed(self, shape: Shape) -> dict[str, Any]:
@@ -280,7 +284,8 @@ def _head(shape: Shape) -> dict[str, Any]:
     if shape.doc:
         found["markdownDescription"] = shape.doc
         found["x-intellij-html-description"] = shape.doc.replace("&", "&amp;").replace("<", "&lt;")
-    if shape.default is not UNSET and shape.default is not None:
+    # an editor writes an empty list out, in which nothing can be completed
+    if shape.default is not UNSET and shape.default not in (None, [], (), {}):
         found["default"] = shape.default
     return found
 
