@@ -113,7 +113,7 @@ def test_manifests_keep_the_schema_and_each_kind_has_its_own_keys():
             )
 
 
-_TEXTS = ("word", "a b", "Ä", "a1", "data/x", "sha256:" + "0" * 64, "nvidia.com/gpu", "x@y.de", "recipe.lr")
+_TEXTS = ("word", "a b", "Ä", "a1", "data/x", "sha256:" + "0" * 64, "nvidia.com/gpu", "x@y.de", "recipe.lr", "/data")
 
 
 class _Dice:
