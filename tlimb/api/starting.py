@@ -7,10 +7,11 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb import resources
 from tlimb.api import starter, templates
+from tlimb.api.editor import Files
 from tlimb.cohorts.survey import survey
 from tlimb.language.rewriting.spelling import scalar
+from tlimb.language.source import read
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.store import disk
 
@@ -88,18 +89,15 @@ def start(folder: Path, bids: Sequence[Path] = (), template: str | None = None, 
     }
     kept = [path for path in contents if (folder / path).exists()]
     made = {path: text_ for path, text_ in contents.items() if path not in kept}
-    made = {name: text, **made, SCHEMA: schema()}
+    made = {name: text, **made}
     if roots:
         _machine_roots(folder, roots)
     for path, content in made.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         disk.write_atomically(folder / path, content.encode())
-    return Started(spec, (*made, *((ROOTS,) if roots else ())), tuple(kept), before.partition("  ")[0])
-
-
-def schema() -> str:
-    """Give the schema for editors as it is shipped."""
-    return (resources.folder("schema") / "v1" / "spec.json").read_text(encoding="utf-8")
+    # With the names of this very study: its labels, datasets and stages are offered from the first key on.
+    Files(read(spec)).write()
+    return Started(spec, (*made, SCHEMA, *((ROOTS,) if roots else ())), tuple(kept), before.partition("  ")[0])
 
 
 def _example(name: str) -> templates.Template:
@@ -113,6 +111,7 @@ def _example(name: str) -> templates.Template:
 def _settings(name: str) -> str:
     content = {
         "yaml.schemas": {f"./{SCHEMA}": [name, "*.study.yaml"]},
+        "yaml.disableDefaultProperties": True,
         "[yaml]": {"editor.quickSuggestions": {"strings": True, "other": True, "comments": False}},
     }
     return json.dumps(content, indent=2) + "\n"

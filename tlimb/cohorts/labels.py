@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tlimb.cohorts.columns import NAMING
-from tlimb.cohorts.reading import escapes, inside
+from tlimb.cohorts.links import inside
+from tlimb.cohorts.reading import escapes
 
 MOST_BYTES = 64 << 10
 """Most bytes of a table that are read for its header."""
