@@ -28,7 +28,6 @@ NOT_SHOWN = {
 }
 """Codes of specs and data whose page has no example that runs, and why."""
 ELSEWHERE = {
-    "shape": "comes with the check of networks without data",
     "cannot-write": "printed for every OSError, in tlimb/cli/show.py",
     "mask-missing": "chosen from a pair in tlimb/cohorts/bids.py",
     "mask-not-unique": "chosen from a pair in tlimb/cohorts/bids.py",
@@ -88,7 +87,7 @@ def test_messages_are_lower_case_say_what_to_do_and_have_places(case: Case, comp
 
 # -- the registry and the source --
 
-_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+_CODE = re.compile(r"[a-z]{2,}(-[a-z]+)*")
 MAKERS = {"Problem", "problem", "report", "report_key", "warn", "_report", "_problem", "_unknown", "_unknown_keys"}
 MAKERS |= {"_refuse", "evolve"}
 

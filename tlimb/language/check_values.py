@@ -80,8 +80,7 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     """Report a value of the wrong kind, with what was probably meant."""
     help_ = _inside(tree, shape)
     value = tree.value
-    if isinstance(value, str) and "${" in value:
-        _interpolated(walk, tree, shape)
+    if _of_its_own(walk, tree, shape):
         return
     numeric = {"integer", "number"} & set(shape.types)
     if tree.kind == "mapping" and shape.nodes:
@@ -106,6 +105,18 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     elif tree.kind == "scalar" and "string" in shape.types:
         help_ = (f'quotes make it a text: "{tree.raw}"',)
     walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _of_its_own(walk: Walk, tree: Tree, shape: Shape) -> bool:
+    """Report what has a code of its own: a version that is no whole number, and another tool's interpolation."""
+    if shape.title == "tlimb" and tree.kind == "scalar" and not isinstance(tree.value, str):
+        message = f"there is no version {clip(tree.raw)} of the language"
+        walk.report("version", message, tree, help=f"write   tlimb: {shape.enum[0]}")
+        return True
+    if isinstance(tree.value, str) and "${" in tree.value:
+        _interpolated(walk, tree, shape)
+        return True
+    return False
 
 
 def _interpolated(walk: Walk, tree: Tree, shape: Shape) -> None:
