@@ -37,7 +37,7 @@ def fresh(study, tmp_path):
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def launch(engine):
     """Run an emitted project in a folder of its own, by the local executor unless told otherwise."""
 

@@ -6,7 +6,7 @@ workflow READY {
     step // name of the step
     tasks // all tasks: [step, id, manifest, links, must]
     links // all links: [step, task, parent, must, links]
-    done // [task] of those that ended well, of earlier steps
+    done // ids of tasks that ended well, of earlier steps
 
     main:
     mine = tasks.filter { task -> task.step == step }

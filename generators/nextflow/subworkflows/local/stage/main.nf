@@ -8,12 +8,12 @@ workflow STAGE {
     step // name of the step
     tasks // all tasks
     links // all links
-    done // [task] of earlier steps
+    done // ids of tasks of earlier steps that ended well
 
     main:
     READY(step, tasks, links, done)
     TLIMB_RUN(READY.out.ready)
 
     emit:
-    done = TLIMB_RUN.out.done // [task]
+    done = TLIMB_RUN.out.done // ids of tasks
 }

@@ -8,11 +8,10 @@ process TLIMB_RUN {
     tuple val(id), path(manifest)
 
     output:
-    tuple val(id), emit: done
+    val id, emit: done
 
     script:
-    def seconds = task.time ? task.time.toSeconds() : 0
-    def deadline = seconds ? "--deadline ${seconds - Math.min(120, seconds.intdiv(10))}" : ''
+    def deadline = task.ext.slot ? "--deadline ${task.ext.slot}" : ''
     """
     tlimb run ${manifest} --task --workers ${task.cpus} --quiet ${deadline} ${task.ext.args}
     """

@@ -8,7 +8,7 @@ process TLIMB_SELECT {
     tuple val(id), path(manifest)
 
     output:
-    tuple val(id), emit: done
+    val id, emit: done
 
     script:
     """

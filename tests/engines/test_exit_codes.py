@@ -1,0 +1,171 @@
+"""What the real Nextflow does after each exit code, with a stand-in for `tlimb` that ends as it is told.
+
+What is tested is the engine's reaction: how often it starts a task again, with how much memory and time, what it
+leaves out, and how it ends itself. The runner's own codes are tested where they arise.
+"""
+
+import csv
+import os
+
+import pytest
+from engines import trace
+from studies import Project, tlimb
+
+SLOTS = 6
+TOLD = {
+    "done": [0],
+    "data": [65],
+    "internal": [70],
+    "diverged": [76],
+    "refused": [77],
+    "crashed": [139],
+    "yields": [75] * SLOTS + [0],
+    "never_ends": [75],
+    "starves": [137],
+    "hangs": [140],
+    "vanishes": [143],
+    "recovers": [137, 140, 0],
+    "mixed": [143, 75, 75, 134, 75, 0],
+    "too_often": [143, 75, 130, 75, 135],
+}
+"""Name of a row -> the codes of its attempts, the last one for ever."""
+STAND_IN = """\
+#!/bin/bash
+test "$1" = rank && exec cp done.txt ranking.txt
+name=$(basename "$2" .json)
+echo "$*" >>"$TOLD/$name.calls"
+codes=($(cat "$TOLD/$name" 2>/dev/null || echo 0))
+attempt=$(wc -l <"$TOLD/$name.calls")
+exit "${codes[attempt > ${#codes[@]} ? -1 : attempt - 1]}"
+"""
+CONFIG = "executor.pollInterval = '200 ms'\n"
+
+
+def spec(base, rates):
+    """Give a study with a training for each name, one that starts from it, and a test of that."""
+    return {
+        "tlimb": 1,
+        "name": "told",
+        "roots": base["roots"],
+        "datasets": {"people": base["datasets"]["people"]},
+        "defaults": {**base["defaults"], "dataset": "people"},
+        "stages": {
+            "start": {
+                "objective": {"regression": {"target": "age"}},
+                "optimizer": {"adamw": {"lr": {"compare": rates}}},
+            },
+            "next": {
+                "from": "start",
+                "objective": {"classification": {"target": "sex"}},
+                "optimizer": {"adamw": {"lr": 0.1}},
+            },
+        },
+        "tests": {"held_out": {"of": ["next"], "dataset": "people"}},
+        "select": {"metric": "cross_entropy"},
+        "execution": {"resources": {"memory_gb": 0.25, "time_h": 0.5}, "max_slots": SLOTS},
+    }
+
+
+class Told:
+    """An emitted project whose trainings end as they are told."""
+
+    def __init__(self, study, folder, launch, told):
+        self.folder, self.launch = folder, launch
+        project = Project(folder / "study")
+        study.copy(project.folder, store=False)
+        project.write(spec(study.spec, {name: place / 1000 for place, name in enumerate(told, 1)}))
+        tlimb(project.folder, "emit", project.path.name, "-o", "build")
+        self.build = project.folder / "build"
+        with (self.build / "plan" / "runs.csv").open(newline="") as file:
+            fits = [run for run in csv.DictReader(file) if run["kind"] == "fit"]
+        rows = {(run["stage"], run["row"].rpartition("=")[2]): run["work"][:16] for run in fits}
+        self.tasks = {name: rows["start", name] for name in told}
+        self.next = {name: rows["next", name] for name in told}
+        (folder / "told").mkdir()
+        (folder / "bin").mkdir()
+        for name, codes in told.items():
+            (folder / "told" / self.tasks[name]).write_text(" ".join(map(str, codes)))
+        (folder / "bin" / "tlimb").write_text(STAND_IN)
+        (folder / "bin" / "tlimb").chmod(0o755)
+        (folder / "fast.config").write_text(CONFIG)
+
+    def run(self, code, *words):
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        words = ("-c", self.folder / "fast.config", *words)
+        self.said = self.launch(
+            self.build, self.folder / "launch", *words, code=code, PATH=path, TOLD=str(self.folder / "told")
+        )
+        self.rows = trace(self.folder / "launch" / "out")
+
+    def attempts(self, name):
+        """Give the attempts of a training: (exit code, memory, time), in order."""
+        mine = [row for row in self.rows if row["tag"].split(" ")[0] == self.tasks[name]]
+        mine.sort(key=lambda row: int(row["attempt"]))
+        return [(int(row["exit"]), row["memory"], row["time"]) for row in mine]
+
+    def calls(self, name):
+        return (self.folder / "told" / f"{self.tasks[name]}.calls").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def told(study, launch, tmp_path_factory):
+    made = Told(study, tmp_path_factory.mktemp("told"), launch, TOLD)
+    made.run(1)
+    return made
+
+
+ONCE = ("256 MB", "30m")
+
+
+@pytest.mark.parametrize("name", ["data", "internal", "diverged", "refused", "crashed"])
+def test_p5_what_would_fail_again_is_started_once(told, name):
+    assert told.attempts(name) == [(TOLD[name][0], *ONCE)]
+    assert len(told.calls(name)) == 1
+
+
+def test_p5_a_run_that_yields_is_started_again_with_the_same_memory_and_time_and_none_counts_as_a_loss(told):
+    assert told.attempts("yields") == [*[(75, *ONCE)] * SLOTS, (0, *ONCE)]
+    assert not [row for row in told.rows if row["tag"].startswith(told.tasks["yields"]) and "lost" in row["tag"]]
+
+
+def test_p5_a_run_that_yields_for_ever_is_given_up_and_stops_nobody(told):
+    attempts = told.attempts("never_ends")
+    assert {code for code, *_ in attempts} == {75}
+    assert SLOTS < len(attempts) <= SLOTS + 3
+
+
+def test_p5_memory_grows_after_it_ran_out_and_time_after_it_was_over_and_both_are_kept(told):
+    assert told.attempts("starves") == [(137, "256 MB", "30m"), (137, "512 MB", "30m"), (137, "1 GB", "30m")]
+    assert told.attempts("hangs") == [(140, "256 MB", "30m"), (140, "256 MB", "1h"), (140, "256 MB", "2h")]
+    assert told.attempts("vanishes") == [(143, *ONCE)] * 3
+    assert told.attempts("recovers") == [(137, "256 MB", "30m"), (140, "512 MB", "30m"), (0, "512 MB", "1h")]
+
+
+def test_p5_losses_count_and_yields_between_them_do_not(told):
+    assert [code for code, *_ in told.attempts("mixed")] == TOLD["mixed"]
+    assert [code for code, *_ in told.attempts("too_often")] == TOLD["too_often"]
+    last = [row["tag"] for row in told.rows if row["tag"].startswith(told.tasks["too_often"]) and row["attempt"] == "5"]
+    assert last == [f"{told.tasks['too_often']} lost 2"]
+
+
+def test_p6_each_attempt_is_told_to_stop_itself_well_before_its_own_time_limit(told):
+    deadlines = [int(call.partition("--deadline ")[2].split(" ")[0]) for call in told.calls("hangs")]
+    # 180 s to spare of half an hour, a tenth of one hour, ten minutes of two.
+    assert deadlines == [1800 - 180, 3600 - 360, 7200 - 600]
+
+
+def test_p12_what_descends_from_a_run_that_failed_for_good_is_not_started_and_all_else_is(told):
+    started = {row["tag"] for row in told.rows if ":FIT_NEXT:" in row["name"]}
+    ended_well = [name for name, codes in TOLD.items() if codes[-1] == 0]
+    assert started == {told.next[name] for name in ended_well}
+    assert sum(":TEST_NEXT:" in row["name"] for row in told.rows) == len(ended_well)
+    assert [row["status"] for row in told.rows if row["name"].endswith("TLIMB_RANK (ranking)")] == ["COMPLETED"]
+    ranked = (told.folder / "launch" / "out" / "ranking.txt").read_text().split()
+    assert set(ranked) == {row["tag"].split(" ")[0] for row in told.rows if row["exit"] == "0"} - {"ranking"}
+
+
+def test_p5_a_store_that_cannot_be_written_lets_running_tasks_end_and_starts_no_more(study, launch, tmp_path):
+    full = Told(study, tmp_path, launch, {"full": [73], "other": [0]})
+    full.run(1)
+    assert full.attempts("full") == [(73, *ONCE)]
+    assert not [row for row in full.rows if row["name"].startswith("TRANSFER_LEARNING:TLIMB_RANK")]
