@@ -9,9 +9,10 @@ STAMP := $(VENV)/.tlimb-setup
 UV := .tools/uv/bin/uv
 NEXTFLOW := .tools/nextflow
 NODE := .tools/node/.tlimb-setup
+SLURM := slurmctld slurmd slurm-client munge
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow
+.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,17 @@ $(NODE): tests/editors/package.json
 	elif [ "$$CI" = true ]; then echo "make: CI needs npm and its registry for the tests of editors" >&2; exit 69; \
 	else echo "make: no npm or no registry, so the tests of editors will be skipped" >&2; fi
 
+# A real Slurm for the tests: started by them, under their own folders, and stopped by them; nothing runs as a service.
+slurm: ## install Debian's Slurm for the tests, unless it is there
+	@for tool in slurmctld slurmd sbatch munged; do PATH="$$PATH:/usr/sbin" command -v $$tool >/dev/null || missing=yes; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "make: no Slurm here, tests that need it are left out; as root on Debian: apt-get install $(SLURM)" >&2; exit 0; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; log=$$(mktemp); \
+	{ apt-get -q update && apt-get -q install -y --no-install-recommends $(SLURM); } >$$log 2>&1 || \
+	  { cat $$log >&2; echo "make: Slurm could not be installed" >&2; exit 69; }; rm -f $$log
+
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
 
 editors: $(NODE) ## install the YAML language server that the tests of editors drive
@@ -68,10 +80,10 @@ editors: $(NODE) ## install the YAML language server that the tests of editors d
 demo: setup ## phantom, validate, plan, run, rank, pictures: everything once, into demo/
 	@$(PY) -m benchmarks.demo
 
-test: setup nextflow editors ## run the tests but the long ones
+test: setup nextflow editors slurm ## run the tests but the long ones
 	$(PY) -m pytest -m "not long"
 
-test-all: setup nextflow editors ## run every test
+test-all: setup nextflow editors slurm ## run every test
 	$(PY) -m pytest
 
 check: lint types layers test ## everything that must hold before a change is merged
