@@ -32,6 +32,7 @@ class Settings:
         deadline: seconds from now before which everything must have stopped and saved; None for none.
         same_environment: what was computed in another environment is computed again.
         check: try two batches of each kind of training before many of them run.
+        checkpoint_every_s: longest time between two resume points of a run, seconds.
     """
 
     workers: int = 0
@@ -39,6 +40,7 @@ class Settings:
     deadline: float | None = None
     same_environment: bool = False
     check: bool = True
+    checkpoint_every_s: float = 600.0
 
 
 def need_torch() -> None:
@@ -75,6 +77,7 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     deadline = None if settings.deadline is None else time.time() + settings.deadline
     options = Options(
         deadline=deadline,
+        checkpoint_every_s=settings.checkpoint_every_s,
         smoke=settings.smoke,
         same_environment=settings.same_environment,
         check=settings.check,

@@ -29,6 +29,9 @@ def run(
     deadline: Annotated[
         float | None, typer.Option("--deadline", metavar="SECONDS", help="stop and save before")
     ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="longest time between resume points")
+    ] = 600,
     limit: Annotated[int, typer.Option("--limit", help="most runs that are planned")] = 10_000,
     allow_leak: Annotated[bool, typer.Option("--allow-leak", help="run in spite of leaks")] = False,
     check: Annotated[
@@ -49,7 +52,8 @@ def run(
     """Compute what a study still lacks; what is done stays done, and one failed run never stops the others."""
     from tlimb.api.running import Settings
 
-    settings = Settings(workers, smoke, deadline, check=check)
+    # An engine has started the pack beside others of its kind: what cannot work fails there as well.
+    settings = Settings(workers, smoke, deadline, check=check and not task, checkpoint_every_s=checkpoint_every)
     asked = options.asked(root, store, private, profile, allow)
     if any(path.suffix in (".json", ".jsonl") or path.is_dir() for path in what):
         return run_manifests(what, settings, asked, quiet=quiet, task=task, with_names=with_names)
