@@ -226,7 +226,26 @@ def test_an_expected_entry_is_waited_for_and_an_unexpected_one_is_not(store):
     store.sleep = lambda seconds: waits.append(seconds)
     waits.clear()
     assert store.entry("0" * 64, expected=True) is None
+    assert sum(waits) == 90 - 3
+
+
+def test_what_is_absent_for_good_is_waited_for_once_and_not_once_for_each(store):
+    waits = []
+    store.sleep = waits.append
+    for digit in "012":
+        assert store.entry(digit * 64, expected=True) is None
     assert sum(waits) == 90
+    publish(store)
+    assert store.entry(WORK, expected=True) is not None
+
+
+@pytest.mark.parametrize(("code", "waited"), [(65, 0), (70, 0), (76, 90), (75, 90), (137, 90), (143, 90), (0, 90)])
+def test_a_work_whose_last_attempt_failed_for_good_is_not_waited_for(store, code, waited):
+    waits = []
+    store.sleep = waits.append
+    store.write_record(WORK, {"work": WORK, "attempts": [{"code": 143}, {"code": code}]})
+    assert store.entry(WORK, expected=True) is None
+    assert sum(waits) == waited
 
 
 def test_the_highest_resume_point_of_the_same_environment_wins_and_two_are_kept(store):

@@ -12,15 +12,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from tlimb.manifest import canonical
+from tlimb.problems import ExitCode
 from tlimb.store import disk, objects, states
 from tlimb.store.objects import Published
 from tlimb.store.states import State
 
 LOG = logging.getLogger("tlimb.store")
 DIGEST_LENGTH = 64
+SIGNAL = 128
+"""Exit codes from here on say that a run was killed, and may be started again."""
 
 
 @define
@@ -31,8 +34,8 @@ class Store:
         root: folder of the store; made when something is written.
         report: called with (work or key, reason) when something damaged was put into quarantine.
         sleep: how waiting is done; replaced in tests.
-        patience_s: seconds for which an object that should exist is waited for, since a network file system
-            may show a rename late.
+        patience_s: seconds for which objects that should exist are waited for, since a network file system may
+            show a rename late; in all, since what was there before the first wait is seen after it.
         accepts: says of a work's result whether it counts; what does not is as good as absent. None for all.
     """
 
@@ -41,6 +44,7 @@ class Store:
     sleep: Callable[[float], None] = time.sleep
     patience_s: float = disk.PATIENCE_S
     accepts: Callable[[str, Mapping[str, Any]], bool] | None = None
+    _waited_s: float = field(default=0.0, init=False)
 
     @property
     def base(self) -> Path:
@@ -64,19 +68,19 @@ class Store:
 
         Args:
             work: the work's digest.
-            expected: the object was seen or announced, so its absence is waited out for `patience_s`.
+            expected: the object was seen or announced, so its absence is waited out, unless its last attempt
+                failed for good.
         """
         return self.path(work) if self.result(work, expected) is not None else None
 
     def result(self, work: str, expected: bool = False) -> dict[str, Any] | None:
         """Give a finished work's `result.json` after verifying every byte of the object; see `entry`."""
         folder = self.path(work)
-        waited = 0.0
         while not self.has(work):
-            if not expected or waited >= self.patience_s:
+            if not expected or self._waited_s >= self.patience_s or self._failed(work):
                 return None
             self.sleep(1.0)
-            waited += 1.0
+            self._waited_s += 1.0
         try:
             return self._accepted(work, objects.check(folder))
         except FileNotFoundError:
@@ -87,6 +91,12 @@ class Store:
 
     def _accepted(self, work: str, result: dict[str, Any]) -> dict[str, Any] | None:
         return result if self.accepts is None or self.accepts(work, result) else None
+
+    def _failed(self, work: str) -> bool:
+        """Say whether a work's last attempt left no result and nobody tries again; what diverged has one."""
+        attempts = self.record(work).get("attempts") or [{}]
+        code = int(attempts[-1].get("code", ExitCode.DONE))
+        return code not in (ExitCode.DONE, ExitCode.YIELDED, ExitCode.DIVERGED) and code < SIGNAL
 
     def glance(self, work: str) -> dict[str, Any] | None:
         """Give a finished work's `result.json` without reading the artefacts; for listings only."""
