@@ -21,6 +21,8 @@ BAR = 10
 MOST_RUNS = 12
 """Running runs that are shown, one line each."""
 STOPPING = "stopping: every run saves where it is; Ctrl-C again ends them at once"
+CRASHED = 139
+"""Exit code after a segmentation fault, which comes again when the same is run again."""
 
 
 @contextmanager
@@ -180,9 +182,12 @@ def code_of_task(found: Any) -> int:
     What may go well when it is tried again counts first, so that the engine does try again; then, as long as one
     run has ended well, those that wait for it can go on, and what failed is told by the ranking.
     """
-    again = sorted(failure.code for failure in found.failed.values() if failure.code >= 128 or failure.code == 73)
-    if found.signal is not None or again:
-        return int(again[-1] if found.signal is None else found.code)
+    if found.signal is not None:
+        return int(found.code)
+    codes = {failure.code for failure in found.failed.values()}
+    again = sorted(code for code in codes if code == ExitCode.CANNOT_WRITE or (code >= 128 and code != CRASHED))
+    if again:
+        return int(again[-1])
     if found.pending:
         return int(ExitCode.YIELDED)
     return int(ExitCode.DONE) if found.done else code(found)
