@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,5 +99,19 @@ def _path(path: Path) -> str:
 
 
 def start(words: Sequence[str]) -> int:
-    """Start an engine in the foreground, without input, and give its exit code."""
-    return subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode
+    """Start an engine in the foreground, without input, and give its exit code.
+
+    An engine that is asked to stop takes its jobs back before it ends, so it is waited for.
+    """
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    # Ctrl-C reaches the engine by itself, as a part of the terminal's foreground; other signals do not.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number)),
+    }
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 - code if code < 0 else code
