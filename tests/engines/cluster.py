@@ -110,7 +110,7 @@ class Cluster:
         key.chmod(0o600)
         host = socket.gethostname().split(".")[0]
         lines = [
-            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=16000 Gres=gpu:1\n"
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=16000 Gres=gpu:1\n"
             for node, port in zip(self.nodes, self.ports[1:], strict=True)
         ]
         conf = CONF.format(

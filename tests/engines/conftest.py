@@ -9,6 +9,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "acceptance")]
 
+from cluster import start_cluster  # noqa: E402
 from engines import call, nextflow  # noqa: E402
 from studies import TINY, Project, tlimb  # noqa: E402
 
@@ -47,3 +48,15 @@ def launch(engine):
         return call(words, folder, code=code, **more)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def cluster(request, tmp_path_factory):
+    """A real Slurm of three nodes; it is taken away after the last test, whatever became of that."""
+    made = start_cluster(tmp_path_factory.mktemp("slurm"))
+    kept = "the kernel (cgroups)" if made.by_cgroup else "Slurm's own polling: out of memory is FAILED there"
+    request.config.get_terminal_writer().line(f"\nSlurm of {len(made.nodes)} nodes; memory limits are kept by {kept}")
+    try:
+        yield made
+    finally:
+        made.stop()
