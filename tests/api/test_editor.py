@@ -220,4 +220,4 @@ def test_the_command_prints_the_schemas_and_lists_own_components(written, capsys
     assert run(["schema", "--manifest", "--project", str(written)]) == 64
     monkeypatch.chdir(written.parent)
     assert run(["components", "architecture"]) == 0
-    assert "architecture my_lab.Net: A small network." in capsys.readouterr().out
+    assert "architecture my_lab.Net\n  A small network." in capsys.readouterr().out
