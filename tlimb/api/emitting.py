@@ -11,6 +11,7 @@ from attrs import frozen
 
 import tlimb
 from tlimb.api.load import Loaded
+from tlimb.api.manifests import OWN_PLACES
 from tlimb.api.planning import rank_request
 from tlimb.api.project import Project
 from tlimb.backends import Backend, backend
@@ -29,8 +30,6 @@ from tlimb.store import disk
 
 INDEX = ".tlimb-emitted.json"
 """File of a project that lists what was emitted: path -> sha256. What is not in it belongs to somebody else."""
-PLACES = ".tlimb/places.json"
-"""This machine's places, beside the project but no part of it."""
 
 
 @frozen
@@ -201,7 +200,7 @@ def write_places(folder: Path, place: Project) -> Path:
         "store": str(place.store),
         "weights": {digest: str(path) for digest, path in sorted(place.weights.items())},
     }
-    path = folder / PLACES
+    path = folder / OWN_PLACES
     path.parent.mkdir(parents=True, exist_ok=True)
     disk.write_atomically(path, (json.dumps(content, indent=2) + "\n").encode(), 0o600)
     return path

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.api.emitting import PLACES
+from tlimb.api.manifests import OWN_PLACES
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 PATH = re.compile(r"/[A-Za-z0-9_./@+=-]+\Z")
@@ -58,7 +58,7 @@ def command(launch: Launch) -> list[str]:
             Problem("backend-missing", "nextflow is not on the PATH", help=help_), ExitCode.BACKEND_MISSING
         )
     project = launch.project.resolve()
-    places = project / PLACES
+    places = project / OWN_PLACES
     if not (project / "main.nf").is_file() or not places.is_file():
         message = f"{launch.project} holds no project that was emitted on this machine"
         problem = Problem("no-project", message, help="tlimb emit SPEC --backend nextflow -o FOLDER")

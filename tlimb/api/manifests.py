@@ -14,6 +14,8 @@ from tlimb.manifest import Graph, Json, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 PLAN = "plan.json"
+OWN_PLACES = ".tlimb/places.json"
+"""This machine's places, beside an emitted project but no part of it."""
 PLACES = "TLIMB_PLACES"
 """Environment variable with the path of a places.json: store, private, code, roots and weights, absolute."""
 
@@ -89,14 +91,28 @@ def _read(paths: Iterable[Path]) -> dict[str, Manifest]:
     return nodes
 
 
-def place_of_manifests(first: Path, asked: Asked) -> Project:
+def place_of_plan(path: Path, asked: Asked) -> Project:
+    """Give the places of a plan folder or project: those of `place_of_manifests`, else of the project itself."""
+    for folder in (path, path.parent):
+        own = folder.resolve() / OWN_PLACES
+        if own.is_file():
+            return place_of_manifests(path / PLAN, asked, own)
+    return place_of_manifests(path / PLAN, asked)
+
+
+def place_of_manifests(first: Path, asked: Asked, places: Path | None = None) -> Project:
     """Give the places of manifests: as asked > TLIMB_ROOT_NAME > the file of TLIMB_PLACES > the current folder.
+
+    Args:
+        first: one of the manifests.
+        asked: what the caller says about places.
+        places: the file to read where TLIMB_PLACES names none; None for no such file.
 
     Raises:
         TlimbError: the file of TLIMB_PLACES cannot be read.
     """
     here = Path.cwd()
-    known = _places()
+    known = _places(os.environ.get(PLACES) or places)
     environment = {
         key.removeprefix("TLIMB_ROOT_").lower(): Path(value)
         for key, value in os.environ.items()
@@ -125,8 +141,7 @@ def _paths(found: Mapping[str, Any]) -> dict[str, Path]:
     return {name: Path(path) for name, path in found.items()}
 
 
-def _places() -> Mapping[str, Any]:
-    path = os.environ.get(PLACES)
+def _places(path: str | Path | None) -> Mapping[str, Any]:
     if not path:
         return {}
     try:

@@ -133,6 +133,24 @@ class Claims:
                     os.utime(self._path(work))
 
 
+def claimed(store: Store, now: float) -> dict[str, str]:
+    """Give the works that are being computed, anywhere, with the host of each.
+
+    Args:
+        store: the store.
+        now: time of the file server, as `Store.server_time` gives it; older claims are nobody's.
+    """
+    found: dict[str, str] = {}
+    for path in (store.base / "state").glob(f"*/{CLAIM}"):
+        try:
+            fresh = now - path.stat().st_mtime <= STALE_S
+        except FileNotFoundError:
+            continue
+        if fresh:
+            found[path.parent.name] = str(_read(path).get("host", "another machine"))
+    return found
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(disk.read(path))

@@ -1,7 +1,98 @@
 """`tlimb status` and `tlimb logs`: what became of a study's runs, whichever engine runs them."""
 
-from typing import Any
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlimb.cli import options
+from tlimb.problems import ExitCode
+
+if TYPE_CHECKING:
+    from tlimb.api.project import Project
+    from tlimb.manifest import Graph
+
+What = Annotated[Path, typer.Argument(help="a study (YAML), a plan folder or an emitted project", show_default=False)]
+MOST_FAILURES = 20
 
 
 def register(app: Any) -> None:
     """Add the commands."""
+    app.command("status")(status)
+    app.command("logs")(logs)
+
+
+def status(
+    what: What,
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+) -> int:
+    """Say how many runs are queued, running, done and failed, and about how much work is left."""
+    from tlimb.api.watching import STATES, last_line, left_s, log_of, states
+    from tlimb.cli import show
+    from tlimb.cli.tally import title
+
+    graph, place = _graph(what, options.asked(root, store, private, profile))
+    found = states(graph, place)
+    name = {node.work: _step(node) for node in graph}
+    steps = list(dict.fromkeys(name.values()))
+    counts = Counter((name[one.work], one.state) for one in found)
+    used = [state for state in STATES if any(counts[step, state] for step in steps)]
+    print(show.table(("", *used), [(step, *(counts[step, state] or "-" for state in used)) for step in steps]))
+    left = left_s(graph, found, name)
+    said = "-" if left is None else f"{show.duration(left[0])} of computing, from {left[1]} finished runs"
+    print(f"\nleft: {said}")
+    for one in found:
+        if one.state == "running":
+            print(f"running: {title(graph.nodes[one.work])} [{one.work[:16]}] on {one.said}")
+    failed = [one for one in found if one.state in ("failed", "diverged")]
+    for one in failed[:MOST_FAILURES]:
+        print(f"{one.state}: {title(graph.nodes[one.work])} [{one.work[:16]}]: {one.said}")
+        if one.state == "failed" and (line := last_line(log_of(one.work, graph, place)[1])):
+            print(f"    {line}")
+    if len(failed) > MOST_FAILURES:
+        print(f"and {len(failed) - MOST_FAILURES} more")
+    return int(ExitCode.DONE)
+
+
+def logs(
+    what: What,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="first digits of the run", show_default=False)],
+    root: options.Roots = None,
+    store: options.Store = None,
+    private: options.Private = None,
+    profile: options.Profile = None,
+) -> int:
+    """Print what a run has printed, and why it ended; it may name people and files."""
+    from tlimb.api.watching import log_of
+
+    graph, place = _graph(what, options.asked(root, store, private, profile))
+    state, path = log_of(run, graph, place)
+    print(f"{state.work[:16]}: {state.state}" + (f": {state.said}" if state.said else ""))
+    print("it has printed nothing" if path is None else path.read_text(encoding="utf-8", errors="replace"), end="\n")
+    return int(ExitCode.DONE)
+
+
+def _graph(what: Path, asked: Any) -> "tuple[Graph, Project]":
+    """Read a plan folder, or plan the study again."""
+    from tlimb.api.manifests import is_plan, place_of_plan, read_plan
+
+    if is_plan(what):
+        return read_plan(what)[0], place_of_plan(what, asked)
+    from tlimb.api.load import load
+    from tlimb.api.planning import make_plan
+    from tlimb.api.project import project
+    from tlimb.cli import progress
+
+    loaded = load(what)
+    place = project(loaded.sound(), what, asked)
+    with progress.hashing() as observer:
+        return make_plan(loaded, place, allow_leak=True, progress=observer).graph, place
+
+
+def _step(node: Any) -> str:
+    use = node.uses[0] if node.uses else {}
+    return f"{node.kind.value} {use.get('test', use.get('stage', use.get('dataset', '')))}".strip()

@@ -1,0 +1,124 @@
+"""What became of a study's runs so far, from the store alone: whichever engine runs them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import mean
+
+from attrs import frozen
+
+from tlimb.api.project import Project
+from tlimb.manifest import Graph, Manifest
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.store import Store
+from tlimb.store.claims import claimed
+
+STATES = ("done", "running", "queued", "yielded", "failed", "diverged", "skipped", "not selected")
+"""In the order in which they are counted."""
+
+
+@frozen
+class State:
+    """One run.
+
+    Attributes:
+        work: its work.
+        state: one of `STATES`.
+        said: host that computes it, or why it did not end well; empty for none.
+        seconds: how long its last attempt took; None where that is not known.
+    """
+
+    work: str
+    state: str
+    said: str = ""
+    seconds: float | None = None
+
+
+def states(graph: Graph, place: Project) -> list[State]:
+    """Give the state of every run of a plan, in the order of the plan; nothing is verified, so it is quick."""
+    store = Store(place.store)
+    running = claimed(store, store.server_time()) if store.base.is_dir() else {}
+    found: dict[str, State] = {}
+    for node in graph:
+        found[node.work] = _state(node, store, running, found)
+    return list(found.values())
+
+
+def _state(node: Manifest, store: Store, running: Mapping[str, str], before: Mapping[str, State]) -> State:
+    result = store.glance(node.work)
+    attempts = store.record(node.work).get("attempts") or [{}]
+    last = attempts[-1]
+    seconds = last["ended"] - last["began"] if "ended" in last and "began" in last else None
+    if result is not None:
+        diverged = result.get("status") != "done"
+        return State(node.work, "diverged" if diverged else "done", str(result.get("reason", "")), seconds)
+    if node.work in running:
+        return State(node.work, "running", running[node.work])
+    if _closed(node, store):
+        return State(node.work, "not selected")
+    bad = [before[parent] for parent in node.parents if before.get(parent, _NOBODY).state in ("failed", "skipped")]
+    if bad:
+        return State(node.work, "skipped", f"{bad[0].work[:16]} failed" if bad[0].state == "failed" else bad[0].said)
+    code = int(last.get("code", ExitCode.DONE))
+    if code == ExitCode.YIELDED or (code >= 128 and "reason" in last):
+        return State(node.work, "yielded", str(last.get("reason", "")), seconds)
+    if code:
+        return State(node.work, "failed", f"{last.get('reason', '')} (exit {code})", seconds)
+    return State(node.work, "queued")
+
+
+_NOBODY = State("", "")
+
+
+def _closed(node: Manifest, store: Store) -> bool:
+    chosen = [(gate, (store.glance(gate.select) or {}).get("chosen")) for gate in node.gates]
+    return bool(chosen) and all(choice is not None and choice != gate.candidate for gate, choice in chosen)
+
+
+def left_s(graph: Graph, found: list[State], name: Mapping[str, str]) -> tuple[float, int] | None:
+    """Estimate the seconds of work left, from the mean time of finished runs of the same step, and give their number.
+
+    Args:
+        graph: the plan.
+        found: the states of its runs.
+        name: step of each work.
+
+    Returns:
+        None before anything has finished.
+    """
+    spent: dict[str, list[float]] = {}
+    for one in found:
+        if one.state == "done" and one.seconds is not None:
+            spent.setdefault(name[one.work], []).append(one.seconds)
+    every = [seconds for times in spent.values() for seconds in times]
+    if not every:
+        return None
+    waiting = [one.work for one in found if one.state in ("queued", "running", "yielded") and not _gated(graph, one)]
+    return sum(mean(spent.get(name[work], every)) for work in waiting), len(every)
+
+
+def _gated(graph: Graph, one: State) -> bool:
+    return one.state == "queued" and bool(graph.nodes[one.work].gates)
+
+
+def log_of(prefix: str, graph: Graph, place: Project) -> tuple[State, Path | None]:
+    """Give a run's state and the file with what it printed; None where it has printed nothing here.
+
+    Raises:
+        TlimbError: no run of the plan, or several, begin with these digits.
+    """
+    works = [work for work in graph.nodes if work.startswith(prefix)]
+    if len(works) != 1:
+        message = f"{len(works) or 'no'} runs of this plan begin with `{prefix}`"
+        raise TlimbError(Problem("unknown-run", message, help="their digits stand in `tlimb status`"), ExitCode.USAGE)
+    state = next(one for one in states(graph, place) if one.work == works[0])
+    candidates = (place.private / "tracebacks" / f"{works[0]}.txt", place.private / "logs" / f"{works[0]}.log")
+    there = [path for path in candidates if path.is_file() and path.stat().st_size]
+    return state, there[0] if there else None
+
+
+def last_line(path: Path | None) -> str:
+    """Give the last line of a log that says something; empty for none."""
+    if path is None:
+        return ""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "")
