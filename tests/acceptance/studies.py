@@ -199,8 +199,10 @@ class Project:
         return json.loads(path.read_text())["attempts"] if path.is_file() else []
 
     def decoded(self):
-        """Give how many images were decoded, and how many were read from the cache, by all runs so far."""
+        """Give how many images were decoded, and how many were read from the cache, by all runs and checks so far."""
         all_of = [a for p in (self.store / "records").iterdir() for a in self.attempts(p.name)]
+        all_of = [a for a in all_of if "decoded" in a]  # those of killed processes cannot know
+        all_of += [json.loads(p.read_text()) for p in self.store.glob("records/*/check.json")]
         return sum(a["decoded"] for a in all_of), sum(a["cached"] for a in all_of)
 
     def rows(self, view):

@@ -3,7 +3,7 @@
 import pytest
 from conftest import AGE, fit_manifest, toy
 
-from tlimb.manifest import Graph
+from tlimb.manifest import Graph, Manifest
 from tlimb.runner.api import Options
 from tlimb.runner.kinds import kinds
 from tlimb.runner.rehearsal import rehearse
@@ -32,11 +32,26 @@ def test_one_message_fails_exactly_the_kind_whose_check_failed(cohort):
     assert failure.code == 70
     assert failure.reason.startswith("its check of two batches failed: ")
     store = Store(places.store)
-    assert not any(store.record(fit.work) for fit in bad)  # none of them was ever started
+    attempts = [store.record(fit.work)["attempts"] for fit in bad]  # so that a ranking can say why they are missing
+    assert [[(one["code"], one["reason"]) for one in each] for each in attempts] == [[(70, failure.reason)]] * 4
     assert not {event["work"] for event in told if event["event"] == "started"} & {fit.work for fit in bad}
     (checked,) = (event for event in told if event["event"] == "checked")
     assert set(checked["works"]) == {fit.work for fit in good}
     assert checked["run_s"] > 0
+
+
+def test_an_image_that_checks_have_decoded_is_not_decoded_again(cohort):
+    fits = [*rates(cohort.view(range(8))), *rates(cohort.view(range(8)), architecture=toy("ToyEncoder", width=8))]
+    fill = Manifest.of({"kind": "prepare", "data": toy("ToyData"), "view": cohort.view(range(8))})
+    fits = [Manifest(fit.work, fit.hashed, after=(fill.work,)) for fit in fits]
+    graph, places = graph_of(fill, *fits), cohort.places()
+    assert supervise(graph, places, 2).code == 0
+    store = Store(places.store)
+    checks = [store.note(fit.work, "check.json") for fit in fits]
+    by_checks = sum(check.get("decoded", 0) for check in checks)
+    by_runs = sum(attempt["decoded"] for work in graph.nodes for attempt in store.record(work)["attempts"])
+    assert (sum(bool(check) for check in checks), by_checks) == (2, 6)  # two batches of three, once for both kinds
+    assert by_checks + by_runs == 8
 
 
 def test_without_the_check_each_run_fails_by_itself(cohort):

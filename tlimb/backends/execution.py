@@ -66,6 +66,9 @@ def problems(execution: Execution, name: str | None, backend: Backend) -> Iterat
             if container:
                 message = f"the backend `{backend.name}` starts no containers: runs use the packages of its machine"
                 yield Problem("backend-cannot", message, place, severity=Severity.WARNING)
+    if execution.reuse == "same_environment":
+        message = "the runs of a project take what the store has, whichever environment has computed it"
+        yield Problem("backend-cannot", message, "/execution/reuse", severity=Severity.WARNING)
     yield from _resources(execution, chosen, name, backend)
 
 

@@ -27,7 +27,7 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
 
     Returns:
         `code` and `reason` as of a run; `run_s`, the seconds that the whole run takes at the pace of the second batch,
-        None where that is not known.
+        None where that is not known; `decoded` and `cached`, how its volumes were come by.
     """
     ends: list[float] = []
     clock = lambda _: ends.append(time.perf_counter())  # noqa: E731
@@ -47,7 +47,14 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
         code, reason = int(error.exit_code), told(error)
     except Exception as error:  # noqa: BLE001
         code, reason = unexpected(job, error)
-    return {"code": code, "reason": reason, "reused": False, "run_s": run_s}
+    return {
+        "code": code,
+        "reason": reason,
+        "reused": False,
+        "run_s": run_s,
+        "decoded": job.counter.decoded,
+        "cached": job.counter.cached,
+    }
 
 
 @define(eq=False)

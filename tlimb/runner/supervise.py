@@ -50,6 +50,8 @@ from tlimb.store.environments import here, same_only
 Observer = Callable[[Event], None]
 RESTARTS = 3
 GRACE_S = 15.0
+CHECK_NOTE = "check.json"
+"""Beside the record of the work whose check it was: what was decoded, and how long a run would take."""
 POLL_S = 1.0
 """Seconds between two looks at what another run computes."""
 
@@ -147,29 +149,30 @@ class _Supervisor:
         todo = [alike[0] for alike in self.kinds.values()]
         if todo:
             self.observer({"event": "checking", "work": "", "kinds": len(todo)})
-        while todo or self.running:
-            while todo and len(self.running) < self.workers:
-                manifest = todo.pop()
-                if self.process is None and not self._start():
-                    return
-                self.running[manifest.work] = time.time()
-                self._command({"run": manifest.to_json(), "rehearse": True})
-            if self.running:
+        # One at a time: each finds the volumes that the one before has decoded, and none takes another's memory.
+        while todo and (self.process is not None or self._start()):
+            manifest = todo.pop(0)
+            self.running[manifest.work] = time.time()
+            self._command({"run": manifest.to_json(), "rehearse": True})
+            while self.running:
                 self._listen()
         self.kinds = {}
 
     def _checked(self, work: str, code: int, told: dict[str, Any] | None) -> None:
         """Fail all runs of a kind whose check failed; a check that was fine says how long a batch takes."""
-        self.running.pop(work, None)
+        began = self.running.pop(work, time.time())
         alike = [manifest.work for manifest in self.kinds[work]]
+        if told is not None:
+            facts = {name: told.get(name) for name in ("code", "run_s", "decoded", "cached")}
+            with contextlib.suppress(OSError):
+                self.agenda.store.write_note(work, CHECK_NOTE, {**facts, "began": began, "host": socket.gethostname()})
         if told is not None and code == ExitCode.DONE:
             self.observer({"event": "checked", "work": work, "works": alike, "run_s": told.get("run_s")})
         elif stands_for_all(code) and self.stopped_by is None:
             said = told["reason"] if told is not None else _death(work, code)
-            reason = f"its check of two batches failed: {said}"
             for one in alike:
                 self.agenda.start(one)
-                self._end(one, code, reason, False)
+                self._perished(one, code, f"its check of two batches failed: {said}", log_of=work)
 
     def _offer(self) -> bool:
         """Start what may start, and say whether something is left that another run computes or has just finished."""
@@ -271,7 +274,7 @@ class _Supervisor:
         self.agenda.finish(work, code, reason, reused)
         self.observer(_ending(work, code, reason, reused))
 
-    def _perished(self, work: str, code: int, reason: str, *, recorded: bool = False) -> None:
+    def _perished(self, work: str, code: int, reason: str, *, recorded: bool = False, log_of: str = "") -> None:
         """Note the end of a child that could not do so itself, in the work's record too."""
         began = self.running.pop(work, time.time())
         if not recorded:
@@ -281,7 +284,7 @@ class _Supervisor:
                 "host": socket.gethostname(),
                 "code": code,
                 "reason": reason,
-                "log": wire.log_of(work),
+                "log": wire.log_of(log_of or work),
             }
             self.agenda.store.add_attempt(work, attempt)
         self._end(work, code, reason, False)

@@ -46,8 +46,10 @@ def rank(
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r} is no format; {', '.join(FORMS)}")
     asked = options.asked(root, store, private, profile, allow)
-    graph, request, place = _written(what, asked) if is_plan(what) else _planned(what, asked, allow_leak=allow_leak)
-    table = rank_graph(graph, request, place)
+    graph, request, place, counting = (
+        _written(what, asked) if is_plan(what) else _planned(what, asked, allow_leak=allow_leak)
+    )
+    table = rank_graph(graph, request, place, counting)
     print(FORMS[form](table))
     if output is not None:
         written = write_tables(table, output)
@@ -58,17 +60,17 @@ def rank(
     return int(ExitCode.DONE if complete else ExitCode.YIELDED)
 
 
-def _written(folder: Path, asked: Any) -> tuple[Any, Any, Any]:
+def _written(folder: Path, asked: Any) -> tuple[Any, Any, Any, Any]:
     """Read graph and request from a plan folder, for engines: neither spec nor data are needed."""
-    from tlimb.api.manifests import place_of_manifests, read_plan
+    from tlimb.api.manifests import place_of_plan, read_plan
 
-    return (*read_plan(folder), place_of_manifests(folder / "plan.json", asked))
+    return (*read_plan(folder), place_of_plan(folder, asked), None)
 
 
-def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any]:
+def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any, Any]:
     """Plan the study again, and say what is wrong with it."""
     from tlimb.api.load import load
-    from tlimb.api.planning import make_plan, rank_request
+    from tlimb.api.planning import make_plan, rank_request, store_of
     from tlimb.api.project import project
     from tlimb.cli import progress, show
 
@@ -77,4 +79,4 @@ def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, allow_leak=allow_leak, progress=observer)
     show.problems((*loaded.problems, *plan.problems), loaded.source)
-    return plan.graph, rank_request(plan, loaded), place
+    return plan.graph, rank_request(plan, loaded), place, store_of(place, plan)
