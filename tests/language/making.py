@@ -65,6 +65,14 @@ class Maker:
         high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 0) + 100))
         return low, high - (tiny if "exclusiveMaximum" in schema else 0)
 
+    def entry(self, schema):
+        """Draw one item of a list: a scalar, or a mapping with its required keys."""
+        if schema.get("type") != "object":
+            return self.scalar(schema)
+        keys = schema["properties"]
+        wanted = [name for name in keys if name in schema.get("required", ()) or self.rarely()]
+        return Record({name: self.scalar(keys[name]) for name in wanted}, "")
+
     def varied(self, schema):
         """Draw a scalar, or a search or comparison node over such scalars, or a use of a param that holds one."""
         found = self.scalar(schema)
@@ -139,7 +147,7 @@ class Maker:
             low, high = schema.get("minItems", 0), schema.get("maxItems", 3)
             items = schema["items"]
             count = self.draw(st.integers(low, max(low, high)))
-            one = (lambda: self.inner(items["component"])) if "component" in items else lambda: self.scalar(items)
+            one = (lambda: self.inner(items["component"])) if "component" in items else lambda: self.entry(items)
             return tuple(one() for _ in range(count))
         if schema.get("type") == "object":
             fields = {
