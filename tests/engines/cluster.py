@@ -81,11 +81,6 @@ class Cluster:
         self.by_cgroup = _can_limit_memory()
         self.ports = _free_ports(NODES + 1)
 
-    @property
-    def out_of_memory(self):
-        """Give the state in which a job ends whose memory ran out."""
-        return "OUT_OF_MEMORY" if self.by_cgroup else "FAILED"
-
     def start(self):
         """Write the configuration and start everything; ready when all nodes are idle."""
         for name in ("state", "spool", "log", "run"):

@@ -38,8 +38,8 @@ process {
 """Nextflow asks Slurm every second instead of every minute, and the runs of one stage have a second at a time."""
 
 
-def spec(base):
-    """Give five trainings that differ in their rate, and one test of each."""
+def spec(base, kernel):
+    """Give five trainings that differ in their rate, and one test of each; `kernel` says who limits memory."""
     stage = {name: {"optimizer": {"adamw": {"lr": place / 1000}}} for place, name in enumerate(VICTIMS, 1)}
     stage["slow"]["trainer"] = {"epochs": 7, "batch_size": 24}
     return {
@@ -58,7 +58,7 @@ def spec(base):
         "select": {"metric": "mae"},
         "execution": {
             "resources": {"memory_gb": 2, "time_h": 1},
-            "overrides": RESOURCES,
+            "overrides": {name: found for name, found in RESOURCES.items() if kernel or name != "starved"},
             "backend": {"slurm": {"partition": "main", "account": "brainlab"}},
         },
     }
@@ -168,11 +168,11 @@ def hang(slurm, facts):
 
 
 @pytest.fixture(scope="module")
-def local(study, tmp_path_factory):
+def local(study, cluster, tmp_path_factory):
     """The study of the faults, run by `tlimb run` without any."""
     project = Project(tmp_path_factory.mktemp("faults") / "local")
     study.copy(project.folder, store=False)
-    project.write(spec(study.spec))
+    project.write(spec(study.spec, cluster.by_cgroup))
     project.run()
     project.tlimb("rank", "-o", "ranked", "--no-pictures")
     return project
@@ -200,6 +200,11 @@ def objects(project):
     return {
         f"{path.parent.name}/{path.name}": sha256(path) for path in (project.store / "objects").rglob("*.safetensors")
     }
+
+
+def computed(project):
+    """Give the works of which a record says that they ended well."""
+    return {work for work in project.objects() if any(attempt["code"] == 0 for attempt in project.attempts(work))}
 
 
 def test_p24_five_faults_on_slurm_end_in_the_bytes_of_the_local_run(faults, local):
@@ -235,8 +240,11 @@ def test_p24_a_run_that_slurm_took_away_goes_on_in_a_new_job_from_its_resume_poi
 
 
 def test_p5_a_run_out_of_memory_is_started_again_with_twice_as_much(faults):
+    if not faults.cluster.by_cgroup:
+        # Slurm then kills the whole job, batch script and all, and nothing is left that could say 137.
+        pytest.skip("no memory control groups of version 1 on this machine: no job of it runs out of memory alone")
     jobs, rows = faults.jobs("starved"), faults.rows("starved")
-    assert [job["JobState"] for job in jobs] == [faults.cluster.out_of_memory] * (len(jobs) - 1) + ["COMPLETED"]
+    assert [job["JobState"] for job in jobs] == ["OUT_OF_MEMORY"] * (len(jobs) - 1) + ["COMPLETED"]
     assert [row["exit"] for row in rows] == ["137"] * (len(rows) - 1) + ["0"]
     assert [row["memory"] for row in rows] == ["512 MB", "1 GB", "2 GB"][: len(rows)]
     asked = [dict(part.partition("=")[::2] for part in job["Tres"].split(","))["mem"] for job in jobs]
@@ -276,18 +284,18 @@ def test_p24_a_study_goes_from_here_to_slurm_and_back_and_nothing_is_computed_tw
     project.edit({"/tests/held_out/of": [*few], "/execution/overrides": {}})
     project.write({**project.spec, "stages": {name: project.spec["stages"][name] for name in few}})
     here = start(project, "-j", "1")
-    wait_for(here, lambda: len(project.objects()) >= 2)
+    wait_for(here, lambda: len(computed(project)) >= 2)
     here.terminate()
     here.communicate(timeout=60)
-    before = set(project.objects())
+    before = computed(project)
 
     slurm = Slurm(project, cluster, tmp_path / "launch", engine)
     slurm.start()
-    until(lambda: len(set(project.objects()) - before) >= 1, 600)
+    until(lambda: len(computed(project) - before) >= 1, 600)
     slurm.process.terminate()
     assert slurm.wait(120) != 0
     until(lambda: not cluster.client("squeue", "-h", "-o", "%i").split(), 60)
-    on_slurm = set(project.objects()) - before
+    on_slurm = computed(project) - before
 
     project.run()
     assert before < before | on_slurm < set(project.objects()) == slurm.planned
