@@ -187,7 +187,9 @@ class Cluster:
             subprocess.run(["scancel", "-u", "root"], env=self._environment(), capture_output=True, timeout=10)
             subprocess.run(["scontrol", "shutdown"], env=self._environment(), capture_output=True, timeout=10)
         for node in self.nodes:
-            for pid in self.processes(node):
+            # Slurm's own step daemons outlive their jobs for a while; only the control groups still know them.
+            known = [path.read_text().split() for path in CGROUPS.glob(f"freezer/slurm_{node}/**/cgroup.procs")]
+            for pid in {*self.processes(node), *(int(pid) for pids in known for pid in pids)}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         for path in (self.folder / "run").glob("*.pid"):
