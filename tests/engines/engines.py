@@ -29,6 +29,13 @@ def nextflow():
     return found
 
 
+def nextflow_with_kubernetes():
+    """Give the Nextflow of `make nextflow` whose core has the Kubernetes executor, when TLIMB_NEXTFLOW_SET is b."""
+    if not OWN_NEXTFLOW.is_file():
+        missing("Nextflow 24.10", "make .tools/nextflow/nextflow")
+    return str(OWN_NEXTFLOW)
+
+
 def environment(home, **more):
     """Give the environment of an engine: tlimb on the PATH, nothing fetched, a home of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NXF_", "TLIMB_", "SLURM_"))}
