@@ -60,7 +60,7 @@ def _pod(options: Mapping[str, Json]) -> list[dict[str, Json]]:
     """Give what pods have beside their container: shared memory, where they may run, how urgent they are."""
     found: list[dict[str, Json]] = []
     if options.get("shm_gb"):
-        # Loader workers hand batches over in shared memory; a container has 64 MB of it.
+        # Processes that hand data to each other do so in shared memory; a container has 64 MB of it.
         size = f"{int(float(options['shm_gb']) * 1024)}Mi"
         found.append({"emptyDir": {"medium": "Memory", "sizeLimit": size}, "mountPath": "/dev/shm"})
     if options.get("node_selector"):
