@@ -6,8 +6,8 @@ import shutil
 import kubernetes_validate
 import pytest
 from accepting import posted
-from namespace import STEPS, emitted, objects, step_of
 from engines import nextflow_with_kubernetes, trace
+from namespace import STEPS, emitted, objects, step_of
 
 VERSIONS = ("1.28", "1.31", "1.34")
 
