@@ -20,14 +20,14 @@ def run(arguments: list[str]) -> int:
     from typer import Abort, BadParameter, Exit
 
     from tlimb.cli import show
-    from tlimb.cli.app import app
+    from tlimb.cli.app import application
 
     # typer carries a click of its own from 0.26 on and uses the installed one before; either has this class.
     usage_error: type[Exception] = next(
         one for one in BadParameter.__mro__ if issubclass(one, Exception) and one.__name__ == "ClickException"
     )
     try:
-        code = app(arguments, standalone_mode=False, prog_name="tlimb")
+        code = application(*arguments[:1])(arguments, standalone_mode=False, prog_name="tlimb")
         return int(code or 0)
     except Exit as ended:
         return int(ended.exit_code)

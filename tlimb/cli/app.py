@@ -7,17 +7,23 @@ import typer
 
 from tlimb.cli import commands
 
-app = typer.Typer(
-    name="tlimb",
-    help="Compile transfer-learning studies on brain images.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 Spec = Annotated[Path, typer.Argument(help="the study, a YAML file", show_default=False)]
+
+
+def application(word: str = "") -> typer.Typer:
+    """Give the application, with the command that `word` names or with all of them."""
+    app = typer.Typer(
+        name="tlimb",
+        help="Compile transfer-learning studies on brain images.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    commands.register(app, word)
+    return app
 
 
 def _version(asked: bool) -> None:
@@ -28,13 +34,9 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
     """Compile transfer-learning studies on brain images."""
-
-
-commands.register(app)

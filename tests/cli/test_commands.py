@@ -1,0 +1,40 @@
+"""Which commands typer is given to read."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from tlimb.cli import run
+from tlimb.cli.app import application
+from tlimb.cli.commands import MODULES, NO_COMMANDS
+
+
+def commands(word=""):
+    return get_command(application(word)).commands
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in NO_COMMANDS])
+def test_a_command_that_is_named_alone_is_the_one_among_all(name):
+    alone, every = commands(name), commands()
+    assert name in alone
+    assert alone.keys() <= every.keys()
+    assert [p.opts for p in alone[name].params] == [p.opts for p in every[name].params]
+
+
+@pytest.mark.parametrize("word", ["", "--help", "doctor", "predictions", "valdate", "care"])
+def test_any_other_word_is_held_against_all_commands(word):
+    assert commands(word).keys() == commands().keys()
+
+
+def test_a_wrong_command_is_told_of_the_right_one(capsys):
+    assert run(["valdate"]) == 64
+    assert "validate" in capsys.readouterr().err
+
+
+def test_a_command_imports_no_other_command():
+    code = "import sys; from tlimb.cli import run; run(['validate', '-h']); print(*sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    imported = [name for name in shown.splitlines()[-1].split() if name.startswith("tlimb.cli.commands.")]
+    assert imported == ["tlimb.cli.commands.validate"]
