@@ -4,6 +4,7 @@ A misspelt key makes other things look absent, a misspelt name makes another one
 would hide the mistake among its consequences.
 """
 
+import re
 from collections.abc import Iterable
 
 from attrs import evolve
@@ -35,6 +36,8 @@ UNREAD = ("unknown-key", "bad-name", "reserved-name", "two-components", "foreign
 
 READERS = ("-unused", "-unread", "against-arm")
 """Ends of codes that say that nobody reads something; unreliable while a name refers to nothing."""
+SECTIONS = ("datasets", "stages", "params", "pretrained", "roots", "tests", "constraints")
+"""Top-level keys that define names."""
 DEPENDS = {
     "against-arm": ("/tests", "/params"),
     "continuous-under-grid": ("/search",),
@@ -94,12 +97,21 @@ def _hides(error: Problem, problem: Problem) -> bool:
     depth = (error.pointer or "").count("/")
     if error.code not in UNREAD:
         return False
-    if depth == 1 or (depth == 2 and error.code in ("bad-name", "reserved-name")):
+    if depth == 1:
+        meant = _meant(error)
+        return meant is None or meant in SECTIONS
+    if depth == 2 and error.code in ("bad-name", "reserved-name"):
         return True
     inside = (
         ("unknown-portion",) if (error.pointer or "").startswith("/datasets/") else ("unknown-head", "unknown-role")
     )
     return depth == 3 and problem.code in inside
+
+
+def _meant(error: Problem) -> str | None:
+    """Give the key that a misspelt one was probably meant to be; None where nothing is near."""
+    found = (re.match(r"did you mean `(\w+)`", text) for text in error.help)
+    return next((match[1] for match in found if match), None)
 
 
 def _below(problem: Problem, errors: list[Problem]) -> bool:
