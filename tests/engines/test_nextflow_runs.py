@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import pytest
 from engines import trace
 from studies import sha256, tlimb
 
@@ -81,6 +82,7 @@ def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, l
         assert sum(attempt["code"] == 0 for attempt in fresh.attempts(work)) <= 1
 
 
+@pytest.mark.long
 def test_p8_spec_data_and_store_may_move_and_nothing_is_computed_again(study, launch, tmp_path):
     project = study.copy(tmp_path / "first")
     build = emitted(project, "--pack", "8")
