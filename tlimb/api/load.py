@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.api import editor
+from tlimb.api import beside
 from tlimb.language import catalogue, checking, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
@@ -62,10 +62,17 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
         problems.append(other)  # nothing else can be said of a language that is not ours
     elif not read.unreadable:
         # Plans never depend on what `.tlimb` holds: only the form is checked against the study's own components.
-        form = known if components is not None else editor.extended(read, known)
+        form = known if components is not None or not beside.there(read) else _with_own(read, known)
         problems = checking.check(read, form)
         study = lower.lower(read)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
         meant = rules.check(study, read, known, problems)
         problems = [*rules.noted(study, read, known, problems), *meant]
     return Loaded(read, study, known, tuple(read.resolve(problems)))
+
+
+def _with_own(read: Source, known: Catalogue) -> Catalogue:
+    """Give a catalogue with the study's own components; loaded only where something describes them."""
+    from tlimb.api.editor import extended
+
+    return extended(read, known)

@@ -30,10 +30,10 @@ def components(
     ] = None,
 ) -> int:
     """List the components there are; of one kind with their options; of one with an example to copy."""
-    from tlimb.api import editor
+    from tlimb.api import beside
     from tlimb.language import catalogue
 
-    known = catalogue.load().with_extra(editor.stored(editor.above(Path.cwd())).get("kinds", {}))
+    known = catalogue.load().with_extra(beside.stored(beside.above(Path.cwd())).get("kinds", {}))
     if kind is None:
         print("\n".join(_overview(known)))
     else:

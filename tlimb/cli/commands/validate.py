@@ -28,7 +28,7 @@ def validate(
     form: Annotated[str, typer.Option("--format", help="text, json (a problem a line), sarif or github")] = "text",
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
-    from tlimb.api import editor
+    from tlimb.api import beside
     from tlimb.api.load import load
     from tlimb.cli import show
 
@@ -41,7 +41,11 @@ def validate(
             presenter.add(error.problems)
             code = error.exit_code
             continue
-        found = [*loaded.problems, *editor.refresh(loaded.source)]
+        found = list(loaded.problems)
+        if beside.there(loaded.source):
+            from tlimb.api.editor import refresh
+
+            found += refresh(loaded.source)
         networks = ""
         if deep and not loaded.broken:
             from tlimb.cli import networks as network_table
