@@ -10,6 +10,9 @@ UV := .tools/uv/bin/uv
 NEXTFLOW := .tools/nextflow
 NODE := .tools/node/.tlimb-setup
 SLURM := slurmctld slurmd slurm-client munge
+# Files of tests share nothing, so they run side by side; the tests of one file stay together, for their fixtures' sake.
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
 .PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm
@@ -81,10 +84,10 @@ demo: setup ## phantom, validate, plan, run, rank, pictures: everything once, in
 	@$(PY) -m benchmarks.demo
 
 test: setup nextflow editors slurm ## run the tests but the long ones
-	$(PY) -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: setup nextflow editors slurm ## run every test
-	$(PY) -m pytest
+	$(PYTEST)
 
 check: lint types layers test ## everything that must hold before a change is merged
 
@@ -103,7 +106,7 @@ layers: setup ## which room may import which
 	$(VENV)/bin/lint-imports --no-cache
 
 fast: setup ## the tests of the compile rooms only
-	$(PY) -m pytest -m "not long" $(COMPILE_TESTS)
+	$(PYTEST) -m "not long" $(COMPILE_TESTS)
 
 generate: setup ## write schema/, the catalogue and the language reference from the code
 	$(PY) -m tlimb.export

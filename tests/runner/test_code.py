@@ -77,12 +77,12 @@ def test_a_users_code_is_identified_without_importing_it(tmp_path):
 
 def test_code_that_changed_after_planning_is_refused_and_a_comment_is_no_change(cohort, tmp_path):
     text = (cohort.places().code[0] / "toy_lab.py").read_text().replace("Toy", "Own")
-    folder = lab(tmp_path, "own_lab", text)
-    places = evolve(cohort.places(), code=(*cohort.places().code, folder), allow=("toy_lab", "own_lab"))
-    own = {"class": "own_lab.OwnData", "options": {}, "revision": 0, "code": identity("own_lab.OwnData", (folder,))}
+    folder = lab(tmp_path, "changing_lab", text)
+    places = evolve(cohort.places(), code=(*cohort.places().code, folder), allow=("toy_lab", "changing_lab"))
+    own = {"class": "changing_lab.OwnData", "options": {}, "revision": 0, "code": identity("changing_lab.OwnData", (folder,))}
     manifest = fit_manifest(cohort.view(range(4)), data=own)
-    (folder / "own_lab.py").write_text("# a comment\n" + text)
+    (folder / "changing_lab.py").write_text("# a comment\n" + text)
     assert execute(manifest, places).code == 0
-    (folder / "own_lab.py").write_text(text + "\nx = 1\n")
+    (folder / "changing_lab.py").write_text(text + "\nx = 1\n")
     outcome = execute(fit_manifest(cohort.view(range(4)), data=own, seed=2), places)
     assert (outcome.code, "changed-code" in outcome.reason) == (77, True)
