@@ -288,6 +288,28 @@ def check_scheduler(make: Callable[..., Any], cls: type[Any]) -> None:
         json.dumps({key: value for key, value in schedule.state_dict().items() if key != "lr_lambdas"})
 
 
+def check_weighting(make: Callable[..., Any], cls: type[Any]) -> None:
+    """Check that heads' losses stay theirs by name, finite and differentiable."""
+    terms = {"age": torch.tensor(2.0, requires_grad=True), "sex": torch.tensor(0.5, requires_grad=True)}
+    weighting = make()
+    layers: Any = nn.ModuleDict({name: nn.Linear(2, 1) for name in terms})
+    weighting.build(contracts.Network(nn.Identity(), layers, {}, dict.fromkeys(terms, 1.0)), contracts.Inputs(1, (4,)))  # type: ignore[arg-type]
+    combined = weighting.combine(terms)
+    assert combined.keys() == terms.keys()
+    grads = torch.autograd.grad(torch.stack(list(combined.values())).sum(), list(terms.values()))
+    assert all(torch.isfinite(grad) and float(grad) for grad in grads), "a head learns nothing"
+
+
+def check_sampler(make: Callable[..., Any], cls: type[Any]) -> None:
+    """Check that an epoch has as many rows as there are, drawn from the generator alone."""
+    groups = torch.tensor([0, 0, 0, 0, 0, 1, -1])
+    orders = [make().order(groups, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert orders[0].shape == groups.shape
+    assert 0 <= int(orders[0].min()) <= int(orders[0].max()) < len(groups)
+    assert torch.equal(orders[0], orders[1]), "equal generators gave unequal orders"
+    assert not torch.equal(orders[0], orders[2]), "the generator decides nothing"
+
+
 def check_metric(make: Callable[..., Any], cls: type[Any]) -> None:
     """Check direction, and NaN where a metric is undefined."""
     metric = make()
@@ -369,5 +391,7 @@ CHECKS: Mapping[str, Callable[[Callable[..., Any], type[Any]], None]] = {
     "optimizer": check_optimizer,
     "scheduler": check_scheduler,
     "scenario": check_scenario,
+    "weighting": check_weighting,
+    "sampler": check_sampler,
     "metric": check_metric,
 }

@@ -79,7 +79,12 @@ def test_code_that_changed_after_planning_is_refused_and_a_comment_is_no_change(
     text = (cohort.places().code[0] / "toy_lab.py").read_text().replace("Toy", "Own")
     folder = lab(tmp_path, "changing_lab", text)
     places = evolve(cohort.places(), code=(*cohort.places().code, folder), allow=("toy_lab", "changing_lab"))
-    own = {"class": "changing_lab.OwnData", "options": {}, "revision": 0, "code": identity("changing_lab.OwnData", (folder,))}
+    own = {
+        "class": "changing_lab.OwnData",
+        "options": {},
+        "revision": 0,
+        "code": identity("changing_lab.OwnData", (folder,)),
+    }
     manifest = fit_manifest(cohort.view(range(4)), data=own)
     (folder / "changing_lab.py").write_text("# a comment\n" + text)
     assert execute(manifest, places).code == 0

@@ -258,9 +258,8 @@ def test_an_unknown_root_is_named_with_what_to_do(cohort):
     assert "--root clinic=FOLDER" in outcome.reason
 
 
-@pytest.mark.parametrize("key", ["sampler", "weighting"])
-def test_what_is_not_built_is_refused_and_not_ignored(cohort, key):
-    outcome = execute(fit_manifest(cohort.view(range(4)), **{key: toy("Anything")}), cohort.places())
+def test_what_is_not_built_is_refused_and_not_ignored(cohort):
+    outcome = execute(fit_manifest(cohort.view(range(4)), trainer={"devices": 2}), cohort.places())
     assert outcome.code == 69
 
 

@@ -42,6 +42,9 @@ def study(tmp_path_factory):
             "extra": {"train": cohort.view(range(22, 27)), "val": None},
         },
         scenario=toy("ToyTwoRoles"),
+        weighting=toy("ToyLearned"),
+        sampler=toy("ToyGroups", by="sex"),
+        auxiliary=[toy("ToyOwner")],
         data=toy("ToyData", noise=0.3),
         architecture=toy("ToyEncoder", dropout=0.3),
         scheduler=toy("ToyCycle"),
@@ -96,12 +99,14 @@ def test_p2_with_rare_resume_points_only_the_work_since_the_last_is_lost(study):
 
 def test_p1_would_see_an_order_that_begins_with_epoch_zero_again(study, monkeypatch):
     cohort, manifest, whole = study
-    monkeypatch.setattr(batches, "permutation", lambda seed, role, epoch, rows: seeds.permutation(seed, role, 0, rows))
+    monkeypatch.setattr(batches, "order_generator", lambda seed, role, epoch: seeds.order_generator(seed, role, 0))
     again, _ = run_with_crashes(cohort, manifest, "mutant-epoch-zero", [8])
     assert again != whole
 
 
-@pytest.mark.parametrize("mutant", ["order", "augmentation", "dropout", "ledger", "optimizer", "scheduler"])
+@pytest.mark.parametrize(
+    "mutant", ["order", "augmentation", "dropout", "ledger", "optimizer", "scheduler", "layers", "mean"]
+)
 def test_p1_would_see_a_resume_that_forgets(study, monkeypatch, mutant):
     """Each mutant acts on resumed runs only, as the wrong resume of a framework would."""
     cohort, manifest, whole = study
@@ -117,12 +122,17 @@ def test_p1_would_see_a_resume_that_forgets(study, monkeypatch, mutant):
             state["optimizer"]["state"] = {}
         if mutant == "scheduler":
             state["scheduler"]["last_epoch"] = 0
+        if mutant in ("layers", "mean"):
+            part = f"owned.auxiliary_toy_lab.{'layer' if mutant == 'layers' else 'mean'}"
+            found = [name for name in state["model"] if name.startswith(part)]
+            assert found
+            state["model"] |= {name: torch.zeros_like(state["model"][name]) for name in found}
         return state
 
     monkeypatch.setattr(checkpoints, "load", load)
     if mutant == "order":
         monkeypatch.setattr(
-            batches, "permutation", lambda s, r, e, n: seeds.permutation(s, r, e - 1 if resumed and e else e, n)
+            batches, "order_generator", lambda s, r, e: seeds.order_generator(s, r, e - 1 if resumed and e else e)
         )
     if mutant == "augmentation":
         monkeypatch.setattr(

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -204,11 +204,46 @@ class StepContext:
     progress: float
 
 
-class Auxiliary(Component, ABC):
+class Learner(Component):
+    """What scenarios, weightings and auxiliary objectives share: they may own layers, and act after each step."""
+
+    rate: float = 1.0
+    """Learning rate of its own parameters, as a multiple of the optimizer's."""
+    weight_decay: float | None = None
+    """Weight decay of its own parameters; None for the optimizer's."""
+
+    def build(self, network: "Network", inputs: Inputs) -> nn.Module | None:
+        """Make layers or copies of its own, once, after parents' weights are in the network.
+
+        Parameters that ask for a gradient are trained with the network. Everything in the module is kept in resume
+        points, and nothing of it in the result. The runner seeds torch before, moves the module to the device, and
+        leaves it in training mode.
+
+        Args:
+            network: encoder and heads as they start.
+            inputs: what the encoder receives.
+
+        Returns:
+            None when it owns nothing.
+        """
+        return None
+
+    def after_step(self, network: "Network", progress: float) -> None:
+        """Act after an optimizer step, such as moving a running mean of the weights.
+
+        Args:
+            network: encoder and heads after the step.
+            progress: steps done over all steps, 0 to 1.
+        """
+
+
+class Auxiliary(Learner, ABC):
     """A term added to the loss; built as `Auxiliary(**options)`."""
 
     needs_parent: ClassVar[bool] = False
     roles: ClassVar[tuple[str, ...]] = ()
+    ramp_epochs: int = 0
+    """Epochs in which the runner lets the term grow linearly to its weight."""
 
     def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
         """Prepare before the first step, also of a resumed run.
@@ -257,13 +292,71 @@ class Network:
     roles: Mapping[str, str | None] = field(factory=dict)
 
 
-class Scenario(Component, ABC):
+class Weighting(Learner, ABC):
+    """Brings the losses of several heads together; built as `Weighting(**options)`."""
+
+    surgery: ClassVar[bool] = False
+    """It changes gradients, by `accumulate`, and not only losses."""
+
+    def combine(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Give the terms whose sum is minimised.
+
+        Args:
+            terms: head -> its weight times its loss, scalars.
+        """
+        return dict(terms)
+
+    def accumulate(self, terms: Mapping[str, Tensor], others: Tensor | None, shared: Sequence[nn.Parameter]) -> None:
+        """Add the gradient of one batch to `.grad` of all parameters; called when `surgery` is set.
+
+        Args:
+            terms: what `combine` gave, each divided by the batches of the step.
+            others: sum of all other terms, likewise divided; None for none.
+            shared: parameters of the encoder that are trained.
+        """
+        raise NotImplementedError
+
+
+class Sampler(Component, ABC):
+    """Draws the rows of an epoch; built as `Sampler(**options)`, with an option `by`.
+
+    Attributes:
+        by: label whose values are the groups, or `dataset`.
+    """
+
+    by: str
+
+    @abstractmethod
+    def order(self, groups: Tensor, generator: torch.Generator) -> Tensor:
+        """Give the positions of the rows of one epoch, in order: (rows,) int64, as many as there are rows.
+
+        Args:
+            groups: (rows,) int64, number of each row's group; -1 where it is unknown.
+            generator: seeded for this role and epoch; every draw comes from it.
+        """
+
+
+class Scenario(Learner, ABC):
     """The training logic: which roles are read and what one step's loss is made of."""
 
     roles: ClassVar[tuple[str, ...]] = ("data",)
+    """Roles of datasets; the first says how long an epoch is."""
+    trains: ClassVar[bool] = True
+    """It takes optimizer steps; a scenario that does not is asked for `terms` all the same, and must give none."""
 
     @abstractmethod
     def terms(
         self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
     ) -> tuple[dict[str, Tensor], StepContext]:
-        """Give the named, weighted loss terms of one step (their sum is minimised) and what auxiliaries read."""
+        """Give the named, weighted loss terms of one step (their sum is minimised) and what auxiliaries read.
+
+        The term of a head has the head's name.
+        """
+
+    def samples(self, role: str, batch_size: int) -> int:
+        """Give how many samples of a role a batch has."""
+        return batch_size
+
+    def result(self, network: Network) -> Network:
+        """Give the network that is validated and kept: the one that is trained, or a running mean of it."""
+        return network

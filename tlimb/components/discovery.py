@@ -40,6 +40,8 @@ KINDS: Mapping[str, Kind] = {
     "optimizer": Kind("optimizers", contracts.Optimizer),
     "scheduler": Kind("schedulers", contracts.Scheduler),
     "scenario": Kind("scenarios", contracts.Scenario),
+    "weighting": Kind("weightings", contracts.Weighting),
+    "sampler": Kind("samplers", contracts.Sampler),
     "metric": Kind("metrics", contracts.Metric),
 }
 

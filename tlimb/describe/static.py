@@ -25,6 +25,8 @@ KINDS: Mapping[str, str] = {
     "Objective": "objective",
     "Auxiliary": "auxiliary",
     "Scenario": "scenario",
+    "Weighting": "weighting",
+    "Sampler": "sampler",
     "Optimizer": "optimizer",
     "Scheduler": "scheduler",
     "Metric": "metric",

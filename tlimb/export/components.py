@@ -51,6 +51,10 @@ FACTS = (
     "expects",
     "parents",
     "domain_roles",
+    "objective_kinds",
+    "trains",
+    "batch_at_least",
+    "mirrors",
     "later",
 )
 """Class attributes that the compile half may need to know without importing the class."""

@@ -27,7 +27,7 @@ def write_fit(run: "Fit", staged: Path) -> Result:
     Raises:
         DivergedError: weights, predictions or every monitored value are not finite.
     """
-    module, network = run.module, run.recipe.network
+    module, network = run.module, run.recipe.result
     if run.recipe.keep_best and module.best_weights:
         module.load_state_dict(module.best_weights)
     if not finite(module.state_dict()):

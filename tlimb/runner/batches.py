@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlimb.components.contracts import Batch, DataModule
-from tlimb.runner.seeds import augmentation, permutation
+from tlimb.components.contracts import Batch, DataModule, Sampler
+from tlimb.runner.seeds import augmentation, order_generator, permutation
 from tlimb.runner.volumes import Volumes
 
 
@@ -118,12 +118,15 @@ class Source:
         volumes: their images.
         targets: head -> (n,) targets.
         valid: head -> (n,) bool.
+        rows: how many.
+        groups: (n,) int64 group of each, for a sampler; None without one.
     """
 
     volumes: Volumes
     targets: Mapping[str, Tensor]
     valid: Mapping[str, Tensor]
     rows: int
+    groups: Tensor | None = None
 
 
 @define(eq=False)
@@ -131,12 +134,20 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
     """All batches of a run by number; each gives one batch of every role.
 
     The first role says how long an epoch is; the others are walked through in permutations of their own.
+
+    Attributes:
+        sources: role -> training rows.
+        data: augments.
+        seed: of the run.
+        sizes: role -> samples in a batch.
+        sampler: draws the rows of an epoch; None for all of them in a random order.
     """
 
     sources: Mapping[str, Source]
     data: DataModule
     seed: int
-    batch_size: int
+    sizes: Mapping[str, int]
+    sampler: Sampler | None = None
     _orders: dict[tuple[str, int], Tensor] = field(factory=dict, init=False)
 
     def __getitem__(self, index: int) -> tuple[int, dict[str, Batch]]:
@@ -144,10 +155,11 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
         return index, {role: self._batch(role, source, index) for role, source in self.sources.items()}
 
     def _batch(self, role: str, source: Source, index: int) -> Batch:
-        batches = batches_of(source.rows, self.batch_size)
+        size = self.sizes[role]
+        batches = batches_of(source.rows, size)
         epoch, within = divmod(index, batches)
-        first = within * self.batch_size
-        end = source.rows if within + 1 == batches else first + self.batch_size
+        first = within * size
+        end = source.rows if within + 1 == batches else first + size
         rows = self._order(role, epoch, source.rows)[first:end]
         inputs = self.data.augment(source.volumes.take(rows), augmentation(self.seed, role, epoch, rows))
         return Batch(
@@ -160,7 +172,11 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
     def _order(self, role: str, epoch: int, rows: int) -> Tensor:
         if (role, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[0] != role}
-            self._orders[role, epoch] = permutation(self.seed, role, epoch, rows)
+            groups = self.sources[role].groups
+            if self.sampler is None or groups is None:
+                self._orders[role, epoch] = permutation(self.seed, role, epoch, rows)
+            else:
+                self._orders[role, epoch] = self.sampler.order(groups, order_generator(self.seed, role, epoch))
         return self._orders[role, epoch]
 
 

@@ -14,7 +14,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Optimizer, Scenario, Scheduler
+from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Optimizer, Scheduler
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
 from tlimb.runner.api import DivergedError, YieldError, role_order
@@ -24,6 +24,15 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
 from tlimb.runner.job import Job, Result
+from tlimb.runner.learners import (
+    build_auxiliaries,
+    build_optimizer,
+    build_sampler,
+    build_scenario,
+    build_weighting,
+    groups_of,
+    own_layers,
+)
 from tlimb.runner.networks import (
     Loaded,
     build_network,
@@ -37,7 +46,8 @@ from tlimb.runner.networks import (
     scaled,
     with_scales,
 )
-from tlimb.runner.training import Recipe, Training, seconds
+from tlimb.runner.recipe import Recipe
+from tlimb.runner.training import Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
@@ -114,16 +124,22 @@ class Fit:
         freezer.apply(0)
         self.counts = count(network.encoder, network.heads)  # type: ignore[arg-type]
         course = self._course(first.rows)
-        optimizer = build(hashed["optimizer"], Optimizer, places).build(
-            [{"params": [*network.encoder.parameters(), *network.heads.parameters()]}]  # type: ignore[attr-defined]
-        )
+        scenario = build_scenario(hashed, places)
+        weighting, auxiliaries = build_weighting(hashed, places), self._auxiliaries()
+        # A component's file and a role of it may have equal names, so each is known by what it does.
+        learners = {"scenario": scenario, **({} if weighting is None else {"weighting": weighting})}
+        learners |= {f"auxiliary_{name}": auxiliary for name, auxiliary in auxiliaries.items()}
+        owned = own_layers(learners, network, self.inputs, seed)
+        optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
         scheduler = None
         if hashed.get("scheduler") is not None:
             scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
         self.recipe = Recipe(
             network,
-            build(hashed["scenario"], Scenario, places),
-            self._auxiliaries(),
+            scenario,
+            weighting,
+            auxiliaries,
+            owned,
             optimizer,
             scheduler,
             freezer,
@@ -158,6 +174,7 @@ class Fit:
     def _parts(self) -> tuple[dict[str, Source], dict[str, ValidationPart]]:
         """Open the volumes of every part, with the targets of every head."""
         facts = {head["name"]: facts_of(head) for head in self.heads}
+        sampler = build_sampler(self.hashed, self.job.places)
         sources: dict[str, Source] = {}
         validation: dict[str, ValidationPart] = {}
         for role, parts in self.rows.items():
@@ -167,7 +184,7 @@ class Fit:
                 if part == "train":
                     known = {name: pair[0] for name, pair in tensors.items()}
                     valid = {name: pair[1] for name, pair in tensors.items()}
-                    sources[role] = Source(volumes, known, valid, len(rows))
+                    sources[role] = Source(volumes, known, valid, len(rows), groups_of(rows, sampler))
                 elif rows:
                     exact = {name: targets(rows, fact) for name, fact in facts.items()}
                     validation[role] = ValidationPart(role, volumes, len(rows), tensors, exact)
@@ -250,15 +267,7 @@ class Fit:
             raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
 
     def _auxiliaries(self) -> dict[str, Auxiliary]:
-        made: dict[str, Auxiliary] = {}
-        for component in self.hashed.get("auxiliary") or ():
-            auxiliary = build(component, Auxiliary, self.job.places)
-            if auxiliary.needs_parent and self.loaded is None:
-                problem = Problem("no-parent", f"{component['class']} needs a parent's weights")
-                raise TlimbError(problem, ExitCode.USAGE)
-            name = component["class"].rpartition(".")[0].rpartition(".")[2]
-            made[name if name not in made else f"{name}_{len(made)}"] = auxiliary
-        return made
+        return build_auxiliaries(self.hashed, self.job.places, self.loaded is not None)
 
     def _epochs(self, wanted: Any) -> int | None:
         if not isinstance(wanted, Mapping):
@@ -287,7 +296,9 @@ class Fit:
             module.resumed = checkpoints.load(state.data)
             module.ledger.index = module.resumed["ledger"]["index"]
             self.job.facts["resumed_at"] = module.ledger.index
-        batches = Batches(self.sources, self.data, self.recipe.seed, self.recipe.batch_size)
+        sizes = {role: self.recipe.scenario.samples(role, self.recipe.batch_size) for role in self.sources}
+        sampler = build_sampler(self.hashed, self.job.places)
+        batches = Batches(self.sources, self.data, self.recipe.seed, sizes, sampler)
         start = module.ledger.index
         stopped = module.resumed is not None and module.resumed["ledger"]["stopped"]
         todo = range(start, start if stopped else self.recipe.course.batches)
@@ -368,8 +379,6 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
     weights = (hashed.get("weights") or {}).values()
     roles = {*(hashed.get("parents") or {}), *(hashed.get("weights") or {})} - {"encoder", "epochs_from"}
     unbuilt = {
-        "sampler": hashed.get("sampler") is not None,
-        "weighting": hashed.get("weighting") is not None,
         "more than one device": trainer.get("devices", 1) != 1,
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
         f"a parent as {', '.join(sorted(roles))}": bool(roles),

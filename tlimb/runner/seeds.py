@@ -19,8 +19,12 @@ def derive(seed: int, *purpose: str | int) -> int:
 
 def permutation(seed: int, role: str, epoch: int, rows: int) -> Tensor:
     """Give the order of one role's rows in one epoch, (rows,) int64."""
-    generator = torch.Generator().manual_seed(derive(seed, "order", role, epoch))
-    return torch.randperm(rows, generator=generator)
+    return torch.randperm(rows, generator=order_generator(seed, role, epoch))
+
+
+def order_generator(seed: int, role: str, epoch: int) -> torch.Generator:
+    """Give what the order of one role's rows in one epoch is drawn from."""
+    return torch.Generator().manual_seed(derive(seed, "order", role, epoch))
 
 
 def augmentation(seed: int, role: str, epoch: int, rows: Tensor) -> Tensor:

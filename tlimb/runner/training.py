@@ -7,96 +7,23 @@ not done yet: there is no epoch, no hook and no loop state of the trainer that a
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from attrs import asdict, define, field, frozen
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Auxiliary, Batch, Network, Scenario
+from tlimb.components.contracts import Batch
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError
-from tlimb.runner.batches import Course, Position, to_device
-from tlimb.runner.frozen import Freezer
+from tlimb.runner.batches import Position, to_device
+from tlimb.runner.recipe import Ledger, Recipe
 from tlimb.runner.seeds import seed_batch
-from tlimb.runner.validation import Monitored, Seen, ValidationPart, validate
+from tlimb.runner.validation import Seen, validate
 
 CHECK_EVERY = 50
 """Batches between two checks for finite losses on a device where a check waits for the device."""
-
-
-@define
-class Ledger:
-    """Everything a run remembers besides weights, optimizer and schedule; it stands in every resume point.
-
-    Attributes:
-        index: batches done.
-        sums: sum of each loss term over the samples of the running epoch.
-        samples: samples of the running epoch.
-        history: one JSON object an epoch.
-        best: best monitored value; None before the first.
-        best_epoch: its epoch, counted from 1; 0 before the first.
-        waited: epochs since then.
-        stopped: training has ended early.
-    """
-
-    index: int = 0
-    sums: dict[str, float] = field(factory=dict)
-    samples: int = 0
-    history: list[dict[str, Any]] = field(factory=list)
-    best: float | None = None
-    best_epoch: int = 0
-    waited: int = 0
-    stopped: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Give plain data for a resume point."""
-        return asdict(self)
-
-
-@frozen(eq=False)
-class Recipe:
-    """What one training is made of.
-
-    Attributes:
-        network: encoder, heads, objectives.
-        scenario: makes the loss terms of a step.
-        auxiliaries: name -> term that is added.
-        optimizer: over all parameters, frozen ones included.
-        scheduler: advanced after every optimizer step; None for a constant rate.
-        freezer: says what rests.
-        course: how many batches and steps.
-        seed: of the run.
-        batch_size: for validation.
-        precision: fp32, bf16 or fp16.
-        gradient_clip: largest norm of the gradient; None for no limit.
-        validation: role -> validation part; empty for none.
-        monitored: what decides which epoch is best.
-        keep_best: the weights of the best epoch are kept, not those of the last.
-        patience: epochs without improvement before stopping; None for never.
-        transferred: the parent's tensors, for auxiliaries.
-        kept: those of its heads that were kept, as `<head>.<name>`.
-    """
-
-    network: Network
-    scenario: Scenario
-    auxiliaries: Mapping[str, Auxiliary]
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None
-    freezer: Freezer
-    course: Course
-    seed: int
-    batch_size: int
-    precision: str
-    gradient_clip: float | None
-    validation: Mapping[str, ValidationPart]
-    monitored: Monitored
-    keep_best: bool
-    patience: int | None
-    transferred: Mapping[str, Tensor]
-    kept: Mapping[str, Tensor]
 
 
 class Training(pl.LightningModule):
@@ -108,6 +35,7 @@ class Training(pl.LightningModule):
         self.automatic_optimization = False
         self.encoder = recipe.network.encoder
         self.heads = nn.ModuleDict(dict(recipe.network.heads))
+        self.owned = nn.ModuleDict(dict(recipe.owned))
         self.recipe = recipe
         self.ledger = Ledger()
         self.best_weights: dict[str, Tensor] = {}
@@ -151,10 +79,16 @@ class Training(pl.LightningModule):
         self._enter(at.epoch)
         seed_batch(self.recipe.seed, index)
         try:
-            total = self._loss(at, batches)
+            terms, added = self._terms_of(at, batches)
         except ValueError as error:
             raise _explain(error, len(next(iter(batches.values())).rows)) from error
-        self.manual_backward(total / at.group)
+        total = self._note(at, {**terms, **added}, len(next(iter(batches.values())).rows))
+        first = at.index % self.recipe.course.per_epoch == 0
+        if first and added:
+            self.ledger.norms = {name: norm_of(term, self._trained()) for name, term in added.items()}
+        self._backward(at, terms, added, total)
+        if first and added and self.recipe.precision != "fp16":
+            self.ledger.norms["sum"] = at.group * norm([p.grad for p in self._trained()])
         if at.closes:
             self._step(at)
         self.ledger.index = index + 1
@@ -176,14 +110,27 @@ class Training(pl.LightningModule):
             self.recipe.freezer.apply(epoch)
             self.train()
 
-    def _loss(self, at: Position, batches: Mapping[str, Batch]) -> Tensor:
-        progress = at.step / max(1, self.recipe.course.total_steps)
-        terms, context = self.recipe.scenario.terms(self.recipe.network, batches, at.step, progress)
-        for name, auxiliary in self.recipe.auxiliaries.items():
+    def _terms_of(self, at: Position, batches: Mapping[str, Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Give the terms of the heads, as they are weighted, and those that scenario and auxiliaries add."""
+        recipe = self.recipe
+        progress = at.step / max(1, recipe.course.total_steps)
+        found, context = recipe.scenario.terms(recipe.network, batches, at.step, progress)
+        terms = {name: term for name, term in found.items() if name in recipe.network.heads}
+        added = {name: term for name, term in found.items() if name not in recipe.network.heads}
+        if recipe.weighting is not None:
+            terms = recipe.weighting.combine(terms)
+        for name, auxiliary in recipe.auxiliaries.items():
             # A head may have an auxiliary's name; its loss must not be replaced.
-            terms[f"{name} (auxiliary)" if name in terms else name] = auxiliary.loss(context)
+            name = f"{name} (auxiliary)" if name in terms or name in added else name
+            added[name] = auxiliary.loss(context)
+            if auxiliary.ramp_epochs:
+                done = at.index / (auxiliary.ramp_epochs * recipe.course.per_epoch)
+                added[name] = min(1.0, done) * added[name]
+        return terms, added
+
+    def _note(self, at: Position, terms: Mapping[str, Tensor], samples: int) -> Tensor:
+        """Give the sum of all terms, and add each to the sums of the epoch."""
         total = torch.stack([term.float() for term in terms.values()]).sum()
-        samples = len(next(iter(batches.values())).rows)
         self.ledger.samples += samples
         for name, term in terms.items():
             before = self._terms.get(name, self.ledger.sums.get(name, 0.0))
@@ -191,6 +138,17 @@ class Training(pl.LightningModule):
         if (self.device.type == "cpu" or at.index % CHECK_EVERY == 0 or at.ends_epoch) and not torch.isfinite(total):
             self._diverge(at, float(total.detach()))
         return total
+
+    def _backward(self, at: Position, terms: dict[str, Tensor], added: dict[str, Tensor], total: Tensor) -> None:
+        weighting = self.recipe.weighting
+        if weighting is None or not weighting.surgery:
+            self.manual_backward(total / at.group)
+            return
+        others = torch.stack([term.float() for term in added.values()]).sum() / at.group if added else None
+        weighting.accumulate({name: term / at.group for name, term in terms.items()}, others, self._trained())
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
 
     def _step(self, at: Position) -> None:
         optimizer: Any = self.optimizers()
@@ -200,13 +158,14 @@ class Training(pl.LightningModule):
         optimizer.zero_grad(set_to_none=True)
         if self.recipe.scheduler is not None:
             self.recipe.scheduler.step()
+        for learner in self.recipe.learners:
+            learner.after_step(self.recipe.network, (at.step + 1) / max(1, self.recipe.course.total_steps))
 
     def _diverge(self, at: Position, loss: float) -> None:
         rates = ", ".join(f"{group['lr']:.3g}" for group in self.recipe.optimizer.param_groups)
-        squares = [float(p.grad.double().square().sum()) for p in self.parameters() if p.grad is not None]
         raise DivergedError(
             f"loss {loss} at batch {at.index}, step {at.step}, epoch {at.epoch + 1}; learning rate {rates}; "
-            f"gradient norm of the batches before it in the group {math.sqrt(sum(squares)):.3g}"
+            f"gradient norm of the batches before it in the group {norm(p.grad for p in self.parameters()):.3g}"
         )
 
     # The end of an epoch
@@ -225,7 +184,9 @@ class Training(pl.LightningModule):
             "train": {name: plain_number(value / ledger.samples) for name, value in ledger.sums.items()},
             "lr": [float(group["lr"]) for group in self.recipe.optimizer.param_groups],
         }
-        ledger.sums, ledger.samples = {}, 0
+        if ledger.norms:
+            line["gradients"] = {name: plain_number(value) for name, value in ledger.norms.items()}
+        ledger.sums, ledger.samples, ledger.norms = {}, 0, {}
         self._check_weights(at.epoch + 1)
         if self.recipe.validation:
             seen = self.validate_all()
@@ -256,7 +217,7 @@ class Training(pl.LightningModule):
     def validate_all(self) -> Seen:
         """Predict all validation rows with the present weights."""
         return validate(
-            self.recipe.network,
+            self.recipe.result,
             self.recipe.validation,
             self.recipe.monitored,
             self.recipe.batch_size,
@@ -314,6 +275,18 @@ def _holds_code(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(_holds_code(inner) for inner in value)
     return callable(value)
+
+
+def norm_of(term: Tensor, parameters: Sequence[nn.Parameter]) -> float:
+    """Give the norm of a term's gradient, without changing any gradient that is kept; 0 when it has none."""
+    if not term.requires_grad or not parameters:
+        return 0.0
+    return norm(torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True))
+
+
+def norm(gradients: Iterable[Tensor | None]) -> float:
+    """Give the norm of several gradients together, those that are None left out."""
+    return math.sqrt(sum(float(one.double().square().sum()) for one in gradients if one is not None))
 
 
 def plain_number(value: float) -> float | None:

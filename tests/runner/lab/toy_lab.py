@@ -1,5 +1,7 @@
 """Small components of our own, so that these tests say something about the runner and not about a component."""
 
+import copy
+
 import nibabel as nib
 import numpy as np
 import torch
@@ -13,9 +15,11 @@ from tlimb.components.contracts import (
     Metric,
     Objective,
     Optimizer,
+    Sampler,
     Scenario,
     Scheduler,
     StepContext,
+    Weighting,
 )
 
 
@@ -113,8 +117,52 @@ class ToyPull(Auxiliary):
         return self.alpha * sum((own[name] - self.anchor[name]).square().sum() for name in own)
 
 
+class ToyOwner(Auxiliary):
+    """Owns a trained layer and a running mean of the encoder, and adds what both say."""
+
+    rate = 3.0
+    weight_decay = 0.0
+    ramp_epochs = 2
+
+    def build(self, network, inputs):
+        self.layer = nn.Linear(network.encoder.feature_dim, 1)
+        self.mean = copy.deepcopy(network.encoder.network).requires_grad_(False)
+        return nn.ModuleDict({"layer": self.layer, "mean": self.mean})
+
+    def after_step(self, network, progress):
+        for slow, fast in zip(self.mean.parameters(), network.encoder.network.parameters(), strict=True):
+            slow.lerp_(fast.detach(), 0.3)
+
+    def loss(self, context):
+        role = next(iter(context.features))
+        slow = self.mean(context.batches[role].inputs).flatten(2).mean(2)
+        near = (context.features[role] - slow).square().mean()
+        return near + (self.layer(context.features[role]) - 1).square().mean()
+
+
+class ToyLearned(Weighting):
+    rate = 2.0
+
+    def build(self, network, inputs):
+        self.logs = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in network.heads})
+        return self.logs
+
+    def combine(self, terms):
+        return {name: (-self.logs[name]).exp() * term + self.logs[name] / 2 for name, term in terms.items()}
+
+
+class ToyGroups(Sampler):
+    def __init__(self, *, by):
+        self.by = by
+
+    def order(self, groups, generator):
+        weights = 1.0 / torch.bincount(groups)[groups]
+        return torch.multinomial(weights, len(groups), replacement=True, generator=generator)
+
+
 class ToyAdam(Optimizer):
     def __init__(self, *, lr=1e-2, weight_decay=0.01):
+        self.lr = lr
         self.options = {"lr": lr, "weight_decay": weight_decay}
 
     def build(self, groups):

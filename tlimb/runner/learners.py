@@ -1,0 +1,88 @@
+"""The parts of a run that may own layers, and the optimizer over all that is trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlimb.components.contracts import Auxiliary, Inputs, Learner, Network, Optimizer, Sampler, Scenario, Weighting
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner.api import Places
+from tlimb.runner.code import build
+from tlimb.runner.seeds import seed_initialisation
+from tlimb.runner.views import Row
+
+
+def build_scenario(hashed: Mapping[str, Any], places: Places) -> Scenario:
+    """Make the scenario of a manifest."""
+    return build(hashed["scenario"], Scenario, places)
+
+
+def build_weighting(hashed: Mapping[str, Any], places: Places) -> Weighting | None:
+    """Make what weights the losses of several heads; None when nothing is written."""
+    found = hashed.get("weighting")
+    return None if found is None else build(found, Weighting, places)
+
+
+def build_sampler(hashed: Mapping[str, Any], places: Places) -> Sampler | None:
+    """Make what draws the rows of an epoch; None when nothing is written."""
+    found = hashed.get("sampler")
+    return None if found is None else build(found, Sampler, places)
+
+
+def groups_of(rows: Sequence[Row], sampler: Sampler | None) -> Tensor | None:
+    """Number the groups that a sampler draws from: (rows,) int64, -1 where a row's group is unknown."""
+    if sampler is None:
+        return None
+    values = [row.dataset if sampler.by == "dataset" else row.labels.get(sampler.by) for row in rows]
+    known = sorted({str(value) for value in values if value is not None})
+    return torch.tensor([-1 if value is None else known.index(str(value)) for value in values], dtype=torch.int64)
+
+
+def build_auxiliaries(hashed: Mapping[str, Any], places: Places, has_parent: bool) -> dict[str, Auxiliary]:
+    """Make the auxiliary objectives, by the name of their file.
+
+    Raises:
+        TlimbError: one needs a parent's weights, and there are none (64).
+    """
+    made: dict[str, Auxiliary] = {}
+    for component in hashed.get("auxiliary") or ():
+        auxiliary = build(component, Auxiliary, places)
+        if auxiliary.needs_parent and not has_parent:
+            problem = Problem("no-parent", f"{component['class']} needs a parent's weights")
+            raise TlimbError(problem, ExitCode.USAGE)
+        name = component["class"].rpartition(".")[0].rpartition(".")[2]
+        made[name if name not in made else f"{name}_{len(made)}"] = auxiliary
+    return made
+
+
+def own_layers(learners: Mapping[str, Learner], network: Network, inputs: Inputs, seed: int) -> dict[str, nn.Module]:
+    """Let each make its own layers, from initial weights that depend on the seed and on its name only."""
+    made = {}
+    for name, learner in learners.items():
+        seed_initialisation(seed, "own", name)
+        module = learner.build(network, inputs)
+        if module is not None:
+            made[name] = module
+    return made
+
+
+def build_optimizer(
+    optimizer: Optimizer, network: Network, learners: Mapping[str, Learner], owned: Mapping[str, nn.Module]
+) -> torch.optim.Optimizer:
+    """Make the optimizer over encoder, heads and own layers; what is frozen now may thaw, so it is in it too."""
+    parameters = [*network.encoder.parameters(), *network.heads.parameters()]  # type: ignore[attr-defined]
+    groups: list[dict[str, Any]] = [{"params": parameters}]
+    for name, module in owned.items():
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        if not trained:
+            continue
+        group: dict[str, Any] = {"params": trained}
+        learner, lr = learners[name], getattr(optimizer, "lr", None)
+        if learner.rate != 1.0 and lr is not None:
+            group["lr"] = learner.rate * lr
+        if learner.weight_decay is not None:
+            group["weight_decay"] = learner.weight_decay
+        groups.append(group)
+    return optimizer.build(groups)
