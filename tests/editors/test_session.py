@@ -1,78 +1,61 @@
-"""A study is written from an empty file by completion alone; docs/editor-session.md is the record of it."""
+"""A study is written by completion alone from what `tlimb init` wrote; docs/editor-session.md is the record of it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typist import Step, Typist
 
 from tlimb import validate
-from tlimb.api.editor import Files, refresh
-from tlimb.language.source import parse, read
+from tlimb.api.editor import refresh
+from tlimb.language.source import read
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "editor-session.md"
-MODELINE = "# yaml-language-server: $schema=./.tlimb/schema.json\n"
 INTRODUCTION = """# A study written by completion alone
 
-The record of a session with yaml-language-server, the server behind YAML in VS Code, Neovim and Emacs. `▸` stands
-before what was picked from the list that was offered; what is typed are names, numbers and paths, which nobody else
-can know, and Enter. After the datasets are named the file is saved and `tlimb validate` run, which refreshes
-`.tlimb/schema.json`: from then on datasets, stages and the columns of `participants.tsv` are offered as well. `make
-golden` records the session anew; a test replays it.
+The record of a session with yaml-language-server, the server behind YAML in VS Code, Neovim and Emacs. It begins with
+the file that `tlimb init` writes, and makes another study of it: a control without pretraining, a penalty compared
+with none, a searched learning rate, and a report. `▸` stands before what was picked from the list that was offered;
+what is typed are names and numbers, which nobody else can know, and Enter. After the stages are named the file is
+saved and `tlimb validate` run, which refreshes `.tlimb/schema.json`: from then on the new stage is offered as well.
+`make golden` records the session anew; a test replays it.
 
 """
 
 
 def write(typist, save):
     """Write the study; `save` stands for saving the file and running `tlimb validate`."""
-    pick, kind, line = typist.pick, typist.type, typist.line
-    pick("tlimb")
-    line(0), pick("seed"), kind("7")
-    line(0), pick("datasets"), kind("people:")
-    line(4), pick("files"), pick("phantom"), kind("data/people")
-    line(4), pick("split"), pick("holdout"), pick("train"), kind("0.6")
-    line(8), pick("val"), kind("0.2")
-    line(8), pick("test"), kind("0.2")
+    pick, kind, line, below, enter = typist.pick, typist.type, typist.line, typist.below, typist.enter
+    below("tlimb: 1", 0), pick("seed"), kind("7")
+    below("adamw: {lr: 1e-3}", 2), pick("scheduler"), pick("one_cycle")
+    below("target: sex", 4), pick("auxiliary"), pick("compare"), pick("none")
+    below("- none", 8), kind("- "), pick("l2_sp"), kind("0.1")
+    below("alpha: 0.1", 4), pick("optimizer"), pick("adamw"), enter(10), pick("choice"), kind("1e-3")
+    enter(12), kind("- 1e-2")
+    below("- 1e-2", 2), kind("scratch:")
+    enter(4), pick("like"), pick("finetune")
+    enter(4), pick("from"), pick("none")
+    enter(4), pick("auxiliary"), typist.back(), pick("none")
     save()
-    line(8), pick("stratify"), pick("sex")
-    line(0), pick("defaults"), pick("dataset"), pick("people")
-    line(2), pick("data"), pick("bio_image"), kind("8"), typist.tab(), kind("20")
-    line(8), kind("- 24")
-    line(8), kind("- 20")
-    line(6), pick("intensity"), pick("zscore")
-    line(2), pick("architecture"), pick("compare"), pick("resnet3d"), pick("18")
-    line(6), kind("- "), pick("sfcn")
-    line(2), pick("optimizer"), pick("adamw"), kind("1e-3")
-    line(2), pick("scheduler"), pick("one_cycle")
-    line(2), pick("trainer"), pick("epochs"), kind("5")
-    line(4), pick("batch_size"), kind("16")
-    line(4), pick("precision"), pick("bf16")
-    line(0), pick("stages"), kind("pretrain:")
-    line(4), pick("objective"), pick("regression"), pick("age")
-    line(2), kind("finetune:")
-    save()
-    line(4), pick("from"), pick("pretrain")
-    line(4), pick("objective"), pick("classification"), pick("sex")
-    line(4), pick("auxiliary"), pick("l2_sp"), kind("0.1")
-    line(4), pick("optimizer"), pick("adamw"), line(10), pick("choice"), kind("1e-3")
-    line(12), kind("- 1e-2")
-    save()
-    line(0), pick("tests"), kind("held_out:")
-    line(4), pick("of"), pick("finetune")
+    line(2), kind("control:"), enter(4), pick("of"), pick("scratch")
     line(0), pick("select"), pick("auroc")
     line(0), pick("report"), pick("metrics"), pick("auroc")
-    line(4), kind("- "), pick("balanced_accuracy")
+    enter(4), kind("- "), pick("balanced_accuracy")
+    enter(2), pick("against"), pick("scratch")
 
 
 @pytest.fixture(scope="module")
 def session(server, tmp_path_factory):
     """The typist after the study is written."""
     folder = tmp_path_factory.mktemp("session")
-    (folder / "data" / "people").mkdir(parents=True)
-    (folder / "data" / "people" / "participants.tsv").write_text("participant_id\tage\tsex\tsite\n")
+    (folder / "data" / "brains").mkdir(parents=True)
+    (folder / "data" / "brains" / "participants.tsv").write_text("participant_id\tage\tsex\tsite\n")
+    subprocess.run([sys.executable, "-m", "tlimb", "init"], cwd=folder, check=True, capture_output=True)
     path = folder / "study.yaml"
-    Files(parse(MODELINE, path)).write()
-    typist = Typist(server, path, MODELINE, len(MODELINE))
+    text = path.read_text(encoding="utf-8").rstrip("\n")
+    typist = Typist(server, path, text, len(text))
 
     def save():
         path.write_text(typist.text + "\n")
@@ -104,8 +87,8 @@ def test_the_study_that_completion_wrote_is_valid(session, server):
 def test_only_names_numbers_and_paths_were_typed(session):
     typed = {step.done for step in session.steps if not step.offered}
     words = {word.strip("-: ") for word in typed}
-    assert {word for word in words if word.isidentifier()} == {"people", "pretrain", "finetune", "held_out"}
-    assert len([step for step in session.steps if step.offered]) > 50
+    assert {word for word in words if word.isidentifier()} == {"scratch", "control"}
+    assert len([step for step in session.steps if step.offered]) > 20
 
 
 def test_the_session_is_the_golden_one(session):

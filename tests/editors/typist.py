@@ -83,6 +83,27 @@ class Typist:
         self.text = self.text.rstrip() + "\n" + " " * indent
         self.at = len(self.text)
 
+    def below(self, words: str, indent: int) -> None:
+        """Begin a line below the one that holds these words, so many spaces in."""
+        self.stops.clear()
+        end = self.text.find("\n", self.text.index(words))
+        self.at = end if end >= 0 else len(self.text)
+        self._replace(self.at, self.at, "\n" + " " * indent)
+
+    def enter(self, indent: int) -> None:
+        """Begin a line at the cursor, so many spaces in."""
+        self.stops.clear()
+        kept = self.text[: self.at].rstrip(" ")
+        self.text = kept + "\n" + " " * indent + self.text[self.at :]
+        self.at = len(kept) + 1 + indent
+
+    def back(self) -> None:
+        """Go back to the end of the line before, over the spaces that a snippet has put in."""
+        self.stops.clear()
+        kept = self.text[: self.at].rstrip()
+        self.text = kept + " " + self.text[self.at :]
+        self.at = len(kept) + 1
+
     def _insert(self, start: int, end: int, snippet: str) -> None:
         begun = self.text[self.text.rfind("\n", 0, start) + 1 : start]
         indent = begun[: len(begun) - len(begun.lstrip())]
