@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     (made / "study.yaml").write_text("tlimb: 1\n")
     (made / "strange.txt").write_text("")
     (made / "specs").mkdir()
-    (made / "specs" / "one.yml").write_text("tlimb: 1\n")
+    (made / "specs" / "one.yml").write_text("tlimb: 1\nexecution: {profiles: {laptop: {}, hpc: {}}}\n")
     plans = made / "tlimb-private" / "plans"
     plans.mkdir(parents=True)
     (plans / "study.runs").write_text(f"{RUN}\tfit pretrain\n")
@@ -60,6 +60,8 @@ def test_bash_completes_commands_files_kinds_components_and_runs(folder):
     assert "resnet3d" in bash(folder, "tlimb", "components", "architecture", "")
     assert bash(folder, "tlimb", "plan", "study.yaml", "--explain", "0") == [RUN[:16]]
     assert bash(folder, "tlimb", "rank", "study.yaml", "--format", "m") == ["markdown"]
+    assert bash(folder, "tlimb", "explain", "list-as") == ["list-as-value"]
+    assert bash(folder, "tlimb", "run", "specs/one.yml", "--profile", "h") == ["hpc"]
 
 
 def test_fish_completes(folder):

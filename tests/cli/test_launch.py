@@ -35,7 +35,7 @@ def test_an_interrupted_launch_waits_until_the_engine_has_cancelled_its_jobs(tmp
     while not (tmp_path / "jobs").is_file() and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, number) if whole_group else process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert (tmp_path / "jobs").read_text() == "cancelled\n"
     assert "Traceback" not in said

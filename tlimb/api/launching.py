@@ -103,15 +103,27 @@ def start(words: Sequence[str]) -> int:
 
     An engine that is asked to stop takes its jobs back before it ends, so it is waited for.
     """
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    # Ctrl-C reaches the engine by itself, as a part of the terminal's foreground; other signals do not.
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        if process is None:
+            early.append(number)
+        else:
+            process.send_signal(number)
+
+    # Ctrl-C reaches the engine by itself, as a part of the terminal's foreground; other signals do not. Both are in
+    # our hands before the engine is there, so that none can end this process and leave the engine alone.
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number)),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
     }
     try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for known, handler in before.items():
+            signal.signal(known, handler)
     return 128 - code if code < 0 else code

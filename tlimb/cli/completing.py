@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tlimb.problems import TlimbError
+
 Offered = list[tuple[str, str]]
 SPECS = (".yaml", ".yml")
 MANIFESTS = (".json", ".jsonl")
@@ -89,3 +91,25 @@ def templates(incomplete: str) -> Offered:
     from tlimb.api.templates import templates as shipped
 
     return [(one.name, one.what) for one in shipped() if one.name.startswith(incomplete)]
+
+
+def codes(incomplete: str) -> Offered:
+    """Give the codes of problems, with what each is about."""
+    from tlimb.problems.pages import registry
+
+    return [(page.code, page.title) for page in registry().values() if page.code.startswith(incomplete)]
+
+
+def profiles(ctx: Any, incomplete: str) -> list[str]:
+    """Give the profiles of the study that is written before."""
+    from tlimb.language.source import read
+
+    written = [ctx.params.get("spec"), ctx.params.get("what"), *(word for word in ctx.args if word.endswith(SPECS))]
+    spec = next((str(word) for word in written if word and str(word).endswith(SPECS)), None)
+    try:
+        tree = None if spec is None else read(Path(spec)).root
+    except (OSError, TlimbError):
+        return []
+    execution = None if tree is None else tree.get("execution")
+    found = None if execution is None else execution.get("profiles")
+    return [entry.key for entry in (() if found is None else found.entries) if entry.key.startswith(incomplete)]

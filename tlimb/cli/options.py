@@ -26,7 +26,10 @@ Private = Annotated[
     Path | None,
     typer.Option("--private", help="folder for what may name people and files [beside the spec: tlimb-private]"),
 ]
-Profile = Annotated[str | None, typer.Option("--profile", help="a profile of the study's `execution`")]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", help="a profile of the study's `execution`", autocompletion=completing.profiles),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="PREFIX", help="import components whose module begins so; repeatable"),

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tlimb.cli import completing
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 
@@ -13,7 +14,10 @@ def register(app: Any) -> None:
 
 
 def explain(
-    code: Annotated[str | None, typer.Argument(help="a code, such as list-as-value", show_default=False)] = None,
+    code: Annotated[
+        str | None,
+        typer.Argument(help="a code, such as list-as-value", show_default=False, autocompletion=completing.codes),
+    ] = None,
 ) -> int:
     """Explain a code with a wrong and a mended study; without one, list all codes."""
     from tlimb.language.suggest import closest
