@@ -20,7 +20,7 @@ from tlimb.components.objectives.classification import Classification
 from tlimb.components.objectives.regression import Regression
 from tlimb.components.schedulers.cosine import Cosine
 from tlimb.components.schedulers.one_cycle import OneCycle
-from tlimb.testing import tiny_network
+from tlimb.testing.learning import tiny_network
 
 AGE = TargetFacts("age", (), (), 50.0, 20.0)
 SEX = TargetFacts("sex", ("F", "M"), (90, 10))

@@ -342,7 +342,7 @@ class Scenario(Learner, ABC):
     roles: ClassVar[tuple[str, ...]] = ("data",)
     """Roles of datasets; the first says how long an epoch is."""
     trains: ClassVar[bool] = True
-    """It takes optimizer steps; a scenario that does not is asked for `terms` all the same, and must give none."""
+    """It takes optimizer steps; one that does not is asked for `terms` all the same, once a row, and gives none."""
 
     @abstractmethod
     def terms(
@@ -357,6 +357,11 @@ class Scenario(Learner, ABC):
         """Give how many samples of a role a batch has."""
         return batch_size
 
-    def result(self, network: Network) -> Network:
-        """Give the network that is validated and kept: the one that is trained, or a running mean of it."""
+    def result(self, network: Network, role: str | None = None) -> Network:
+        """Give the network that is kept: the one that is trained, or a running mean of it.
+
+        Args:
+            network: encoder and heads that are trained.
+            role: of the validation part that it is wanted for; None for what is kept.
+        """
         return network

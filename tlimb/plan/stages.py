@@ -82,7 +82,7 @@ class Stages:
         self._seed_pieces = tuple(Piece(seed) for seed in self.seeds)
         self.replicate = Dimension("@replicate", "replicate", tuple(str(r) for r in range(len(self.seeds))))
         self.made: list[Run] = []
-        self._data_memo: dict[tuple[int, int], dict[str, Piece]] = {}
+        self._data_memo: dict[tuple[int, int, str | None], dict[str, Piece]] = {}
         self._axes: dict[str, Dimension] = {}
         self._set_limits()
 
@@ -109,14 +109,18 @@ class Stages:
         stage = self.study.stages[name]
         parents, weights, names = self._parents(stage, scope, refit)
         uses = self._uses(stage, scope, refit)
-        tasks = self._tasks(stage, scope)
+        # A scenario that trains nothing keeps the parent's heads, and reads no label.
+        kept = parents.get("encoder") if not self._trains(stage, scope) else None
+        tasks = self._tasks(stage, scope) if kept is None else kept.tasks
         settings = self.memo.get(("settings", name), scope, lambda inner: self._settings(stage, inner))
         found = dict(settings)
         if "encoder" in parents:
             found["architecture"] = parents["encoder"].architecture
         else:
             found["architecture"] = self._piece(stage, "architecture", scope)
-        found |= self._data_pieces(uses, tasks)
+        found |= self._data_pieces(uses, tasks if kept is None else (), self._drawn_by(found["sampler"]))
+        if kept is not None:
+            found |= self._untrained(found, kept)
         found["parents"] = pieces.works({role: run.work for role, run in parents.items()})
         found["weights"] = Piece(weights) if weights else pieces.EMPTY
         found["seed"] = self._seed_pieces[self._replicate(stage, scope)]
@@ -232,7 +236,8 @@ class Stages:
         entry = self.catalogue.get("scenario", scenario.name)
         unread = () if entry is None else tuple(entry.facts.get("unread", ()))
         for kind in ("data", "auxiliary", "weighting", "sampler", "optimizer", "scheduler"):
-            found[kind] = NOTHING if kind in unread else self._piece(stage, kind, scope)
+            nothing = Piece([]) if kind == "auxiliary" else NOTHING
+            found[kind] = nothing if kind in unread else self._piece(stage, kind, scope)
         for kind in ("trainer", "freeze", "adapt"):
             key = (kind, stage.name)
             found[kind] = self.memo.get(key, scope, lambda inner, kind=kind: self._block(stage, kind, inner))  # type: ignore[misc]
@@ -270,17 +275,39 @@ class Stages:
         )
         return {"metric": metric, "head": monitor.head, "role": monitor.role}
 
-    def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...]) -> dict[str, Piece]:
+    def _trains(self, stage: Stage, scope: Scope) -> bool:
+        scenario = as_component(self.space.resolve(stage.scenario, scope)) or SUPERVISED
+        entry = self.catalogue.get("scenario", scenario.name)
+        return entry is None or bool(entry.facts.get("trains", True))
+
+    def _untrained(self, found: Mapping[str, Piece], parent: Run) -> dict[str, Piece]:
+        """Give what stands in place of a training's settings: the parent's heads, and one pass through the data."""
+        once = {"epochs": 1, "steps": None, "accumulate": 1, "keep": "last", "monitor": None, "early_stopping": None}
+        return {
+            "heads": Piece(parent.hashed["heads"]),
+            "adapt": Piece({**found["adapt"].value, "heads": "keep"}),
+            "trainer": Piece({**found["trainer"].value, **once, "gradient_clip": None}),
+        }
+
+    @staticmethod
+    def _drawn_by(sampler: Piece) -> str | None:
+        """Give the label that batches are drawn by; None for none."""
+        by = None if sampler.value is None else sampler.value["options"].get("by")
+        return by if isinstance(by, str) and by != "dataset" else None
+
+    def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], by: str | None) -> dict[str, Piece]:
         # Both are remembered by the memo, so that equal ones are the same object for as long as this one lives.
-        key = (id(uses), id(tasks))
+        key = (id(uses), id(tasks), by)
         if key not in self._data_memo:
-            self._data_memo[key] = self._make_data_pieces(uses, tasks)
+            self._data_memo[key] = self._make_data_pieces(uses, tasks, by)
         return self._data_memo[key]
 
-    def _make_data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...]) -> dict[str, Piece]:
+    def _make_data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], by: str | None) -> dict[str, Piece]:
         views, heads = {}, []
         for role, pool in uses.items():
             labels = labels_of(tasks, role)
+            if by is not None and role not in UNLABELLED:
+                labels = tuple(sorted({*labels, by}))
             views[role] = {part: self.data.view(pool, part, labels) for part in ("train", "val")}
         for task in tasks:
             pool = tuple(use for _, found in _roles(uses, task.role) for use in found)

@@ -130,9 +130,10 @@ class Fit:
         learners = {"scenario": scenario, **({} if weighting is None else {"weighting": weighting})}
         learners |= {f"auxiliary_{name}": auxiliary for name, auxiliary in auxiliaries.items()}
         owned = own_layers(learners, network, self.inputs, seed)
-        optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
-        scheduler = None
-        if hashed.get("scheduler") is not None:
+        optimizer = scheduler = None
+        if scenario.trains:
+            optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
+        if optimizer is not None and hashed.get("scheduler") is not None:
             scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
         self.recipe = Recipe(
             network,

@@ -74,8 +74,10 @@ def build_optimizer(
     """Make the optimizer over encoder, heads and own layers; what is frozen now may thaw, so it is in it too."""
     parameters = [*network.encoder.parameters(), *network.heads.parameters()]  # type: ignore[attr-defined]
     groups: list[dict[str, Any]] = [{"params": parameters}]
+    known = {id(parameter) for parameter in parameters}
     for name, module in owned.items():
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        # A copy of the encoder may share its parameters.
+        trained = [one for one in module.parameters() if one.requires_grad and id(one) not in known]
         if not trained:
             continue
         group: dict[str, Any] = {"params": trained}

@@ -54,7 +54,7 @@ class Recipe:
         weighting: brings the heads' terms together; None for their sum.
         auxiliaries: name -> term that is added.
         owned: layers that scenario, weighting and auxiliaries own, by their names.
-        optimizer: over all parameters, frozen ones included.
+        optimizer: over all parameters, frozen ones included; None where nothing is trained.
         scheduler: advanced after every optimizer step; None for a constant rate.
         freezer: says what rests.
         course: how many batches and steps.
@@ -75,7 +75,7 @@ class Recipe:
     weighting: Weighting | None
     auxiliaries: Mapping[str, Auxiliary]
     owned: Mapping[str, nn.Module]
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer | None
     scheduler: torch.optim.lr_scheduler.LRScheduler | None
     freezer: Freezer
     course: Course
@@ -97,5 +97,10 @@ class Recipe:
 
     @property
     def result(self) -> Network:
-        """Give the network that is validated and kept."""
+        """Give the network that is kept."""
         return self.scenario.result(self.network)
+
+    @property
+    def validated(self) -> dict[str, Network]:
+        """Give the network that predicts each validation part, by role."""
+        return {role: self.scenario.result(self.network, role) for role in self.validation}

@@ -46,7 +46,7 @@ class Training(pl.LightningModule):
 
     # What Lightning asks for
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """Give the optimizer."""
         return self.recipe.optimizer
 
@@ -78,6 +78,12 @@ class Training(pl.LightningModule):
         at = self.recipe.course.at(index)
         self._enter(at.epoch)
         seed_batch(self.recipe.seed, index)
+        if self.recipe.optimizer is None:
+            with torch.no_grad():
+                self._terms_of(at, batches)
+            self.ledger.samples += len(next(iter(batches.values())).rows)
+            self.ledger.index = index + 1
+            return
         try:
             terms, added = self._terms_of(at, batches)
         except ValueError as error:
@@ -161,8 +167,12 @@ class Training(pl.LightningModule):
         for learner in self.recipe.learners:
             learner.after_step(self.recipe.network, (at.step + 1) / max(1, self.recipe.course.total_steps))
 
+    def _rates(self) -> list[float]:
+        optimizer = self.recipe.optimizer
+        return [] if optimizer is None else [float(group["lr"]) for group in optimizer.param_groups]
+
     def _diverge(self, at: Position, loss: float) -> None:
-        rates = ", ".join(f"{group['lr']:.3g}" for group in self.recipe.optimizer.param_groups)
+        rates = ", ".join(f"{rate:.3g}" for rate in self._rates())
         raise DivergedError(
             f"loss {loss} at batch {at.index}, step {at.step}, epoch {at.epoch + 1}; learning rate {rates}; "
             f"gradient norm of the batches before it in the group {norm(p.grad for p in self.parameters()):.3g}"
@@ -182,7 +192,7 @@ class Training(pl.LightningModule):
             "epoch": at.epoch + 1,
             "steps": at.step + 1,
             "train": {name: plain_number(value / ledger.samples) for name, value in ledger.sums.items()},
-            "lr": [float(group["lr"]) for group in self.recipe.optimizer.param_groups],
+            "lr": self._rates(),
         }
         if ledger.norms:
             line["gradients"] = {name: plain_number(value) for name, value in ledger.norms.items()}
@@ -217,7 +227,7 @@ class Training(pl.LightningModule):
     def validate_all(self) -> Seen:
         """Predict all validation rows with the present weights."""
         return validate(
-            self.recipe.result,
+            self.recipe.validated,
             self.recipe.validation,
             self.recipe.monitored,
             self.recipe.batch_size,
@@ -234,7 +244,7 @@ class Training(pl.LightningModule):
         return {
             "model": self.state_dict(),
             "best_weights": self.best_weights,
-            "optimizer": self.recipe.optimizer.state_dict(),
+            "optimizer": {} if self.recipe.optimizer is None else self.recipe.optimizer.state_dict(),
             "scheduler": scheduler_state(self.recipe.scheduler),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "ledger": self.ledger.to_json(),
@@ -246,7 +256,8 @@ class Training(pl.LightningModule):
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.load_state_dict(state["model"])
         self.best_weights = {name: value.to(self.device) for name, value in state["best_weights"].items()}
-        self.recipe.optimizer.load_state_dict(state["optimizer"])
+        if self.recipe.optimizer is not None:
+            self.recipe.optimizer.load_state_dict(state["optimizer"])
         if self.recipe.scheduler is not None:
             self.recipe.scheduler.load_state_dict(state["scheduler"])
         scaler = self._scaler()

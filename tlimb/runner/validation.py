@@ -69,20 +69,21 @@ class Seen:
 
 
 def validate(
-    network: Network,
+    networks: Mapping[str, Network],
     parts: Mapping[str, ValidationPart],
     monitored: Monitored,
     batch_size: int,
     device: torch.device,
     precision: str,
 ) -> Seen:
-    """Predict every validation part and compute the losses and the monitored value.
+    """Predict every validation part, each by the network of its role, and compute the losses and the monitored value.
 
     A loss of a head of which no row has the label is NaN: undefined, not 0, which would look perfect.
     """
     losses: dict[str, dict[str, float]] = {}
     found: dict[str, Predictions] = {}
     for role, part in parts.items():
+        network = networks[role]
         outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision)
         losses[role] = {
             head: _loss(network, part, head, outputs[head])
@@ -90,7 +91,7 @@ def validate(
             if network.roles.get(head) in (None, role)
         }
         found[role] = predictions(network, outputs)
-    return Seen(losses, _value(network, parts, monitored, losses, found), found)
+    return Seen(losses, _value(next(iter(networks.values())), parts, monitored, losses, found), found)
 
 
 def _loss(network: Network, part: ValidationPart, head: str, outputs: Tensor) -> float:
