@@ -63,7 +63,9 @@ def take(whole, rows):
     return contracts.Batch(whole.inputs[rows], rows, targets, valid)
 
 
-def train(net, data, seed, scenario=None, auxiliary=None, weighting=None, steps=200, size=32, lr=0.01, decay=0.0):
+def train(
+    net, data, seed, scenario=None, auxiliary=None, weighting=None, draw=None, steps=200, size=32, lr=0.01, decay=0.0
+):
     """Train and give the network that is kept.
 
     Args:
@@ -73,6 +75,7 @@ def train(net, data, seed, scenario=None, auxiliary=None, weighting=None, steps=
         scenario: supervised by default.
         auxiliary: one term that is added.
         weighting: of the heads' losses.
+        draw: sampler and the group of each row, for all roles; None for shuffled rows.
         steps: optimizer steps.
         size: samples a batch.
         lr: learning rate of Adam.
@@ -96,7 +99,7 @@ def train(net, data, seed, scenario=None, auxiliary=None, weighting=None, steps=
     modules = [net.encoder, net.heads, *(module for _, module in owned if module is not None)]
     for module in modules:
         module.train()
-    orders = {role: _passes(len(whole.rows), seed, number) for number, (role, whole) in enumerate(data.items())}
+    orders = {role: _passes(len(whole.rows), seed, number, draw) for number, (role, whole) in enumerate(data.items())}
     for step in range(steps):
         batches = {}
         for role, whole in data.items():
@@ -110,10 +113,13 @@ def train(net, data, seed, scenario=None, auxiliary=None, weighting=None, steps=
     return kept
 
 
-def _passes(rows, seed, number):
+def _passes(rows, seed, number, draw):
     generator = torch.Generator().manual_seed(97 * seed + number)
     while True:
-        yield from torch.randperm(rows, generator=generator).tolist()
+        if draw is None:
+            yield from torch.randperm(rows, generator=generator).tolist()
+        else:
+            yield from draw[0].order(draw[1], generator).tolist()
 
 
 def _step(net, batches, scenario, auxiliary, weighting, optimizer, step, steps):
