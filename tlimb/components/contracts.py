@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tlimb import describe
 from tlimb.components.base import Component as Component
 from tlimb.components.base import Metric as Metric
+from tlimb.components.draws import Draws
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -61,12 +62,15 @@ class Batch:
         rows: (batch,) int64, position of each sample in its view.
         targets: head -> (batch,) float32 numbers or int64 class positions; 0 where missing.
         valid: head -> (batch,) bool, False where the label is missing.
+        seeds: (batch,) int64, f(run seed, role, epoch, sample), for what is random about a sample; None outside
+            training.
     """
 
     inputs: Tensor
     rows: Tensor
     targets: Mapping[str, Tensor]
     valid: Mapping[str, Tensor]
+    seeds: Tensor | None = None
 
 
 @frozen
@@ -108,8 +112,29 @@ class Preprocess(Component, ABC):
         return recipe
 
 
+class Augmentation(Component, ABC):
+    """One random change of a training batch, made on the device where the batch lies."""
+
+    mirrors: ClassVar[bool] = False
+    """It swaps left and right, which makes labels about a side wrong."""
+
+    @abstractmethod
+    def apply(self, inputs: Tensor, draws: Draws) -> Tensor:
+        """Give the changed batch; a sample's change depends on its own seed alone, and at zero strength it is none.
+
+        Args:
+            inputs: (batch, channel, *spatial) float32.
+            draws: random numbers of this step, (batch, ...); purpose 0 says which samples are changed.
+        """
+
+
 class DataModule(Component, ABC):
     """Loading and preprocessing of one image, and augmentation of a batch."""
+
+    augmentations: Sequence[Augmentation] = ()
+    """Steps of `augment`, in order."""
+    lateral: int | None = None
+    """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
 
     @abstractmethod
     def load(self, image: Path, mask: Path | None) -> Array:
@@ -123,13 +148,24 @@ class DataModule(Component, ABC):
     def recipe(self) -> Mapping[str, Any]:
         """Give, as JSON, everything that decides the bits of `load`; keys the volume cache."""
 
-    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
-        """Change a training batch at random, each sample by its own seed.
+    def before_transfer(self, inputs: Tensor, seeds: Tensor) -> Tensor:
+        """Change a training batch before it goes to the device, on the CPU and maybe in a process of a loader.
 
         Args:
             inputs: (batch, channel, *spatial) float32.
-            seeds: (batch,) int64, f(run seed, epoch, sample).
+            seeds: (batch,) int64, f(run seed, role, epoch, sample).
         """
+        return inputs
+
+    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
+        """Change a training batch at random after its transfer, on its device, each sample by its own seed.
+
+        Args:
+            inputs: (batch, channel, *spatial) float32.
+            seeds: (batch,) int64, f(run seed, role, epoch, sample), on the same device.
+        """
+        for step, augmentation in enumerate(self.augmentations):
+            inputs = augmentation.apply(inputs, Draws(seeds, step, self.lateral))
         return inputs
 
 

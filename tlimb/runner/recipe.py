@@ -7,7 +7,7 @@ import torch
 from attrs import asdict, define, field, frozen
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Auxiliary, Learner, Network, Scenario, Weighting
+from tlimb.components.contracts import Auxiliary, DataModule, Learner, Network, Scenario, Weighting
 from tlimb.runner.batches import Course
 from tlimb.runner.frozen import Freezer
 from tlimb.runner.validation import Monitored, ValidationPart
@@ -50,6 +50,7 @@ class Recipe:
 
     Attributes:
         network: encoder, heads, objectives.
+        data: augments batches on the device.
         scenario: makes the loss terms of a step.
         weighting: brings the heads' terms together; None for their sum.
         auxiliaries: name -> term that is added.
@@ -71,6 +72,7 @@ class Recipe:
     """
 
     network: Network
+    data: DataModule
     scenario: Scenario
     weighting: Weighting | None
     auxiliaries: Mapping[str, Auxiliary]

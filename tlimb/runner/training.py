@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tlimb.components.contracts import Batch
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError
-from tlimb.runner.batches import Position, to_device
+from tlimb.runner.batches import Position, augmented, to_device
 from tlimb.runner.recipe import Ledger, Recipe
 from tlimb.runner.seeds import seed_batch
 from tlimb.runner.validation import Seen, validate
@@ -54,6 +54,11 @@ class Training(pl.LightningModule):
         """Move the batches of all roles."""
         index, batches = batch
         return index, {role: to_device(one, device) for role, one in batches.items()}
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment the batches of all roles, on the device."""
+        index, batches = batch
+        return index, {role: augmented(one, self.recipe.data) for role, one in batches.items()}
 
     def train(self, mode: bool = True) -> "Training":
         """Set the mode; what is frozen stays in eval."""
