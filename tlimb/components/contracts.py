@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -199,7 +199,8 @@ class Head(Component, nn.Module, ABC):
 class Objective(Component, ABC):
     """A primary objective of one head; built as `Objective(facts, **options)`."""
 
-    kind: ClassVar[Literal["number", "class"]]
+    kind: ClassVar[Literal["number", "class", "image"]]
+    """What it predicts; `image` for what the images themselves teach, see `Pretext`."""
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
     outputs: int
@@ -217,6 +218,39 @@ class Objective(Component, ABC):
         """Set the output bias to the training mean or log-odds, where that makes sense."""
 
 
+class Pretext(Objective):
+    """A primary objective that the images themselves give: it makes its own head, and predicts nothing for anybody."""
+
+    kind = "image"
+    metrics = ()
+    outputs = 0
+
+    @abstractmethod
+    def head(self, feature_dim: int, inputs: Inputs) -> nn.Module:
+        """Make the layers that it needs on top of the encoder, such as a decoder."""
+
+    @abstractmethod
+    def term(
+        self, encode: Callable[[Tensor], Tensor], head: nn.Module, batch: Batch, name: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the mean loss of a batch, and what else is worth a line in the history.
+
+        Args:
+            encode: from inputs (batch, channel, *spatial) to features (batch, feature_dim).
+            head: what `head` made.
+            batch: samples; everything random is drawn from their seeds.
+            name: of its targets in the batch, where it has any.
+        """
+
+    def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        """Refuse: there are no outputs."""
+        raise TypeError("the images themselves give this loss; it is asked for by `term`")
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Refuse: there is nothing to predict."""
+        raise TypeError("an objective of images predicts nothing for anybody")
+
+
 @frozen
 class StepContext:
     """What an auxiliary objective may read in one step.
@@ -229,6 +263,7 @@ class StepContext:
         outputs: head outputs by head, for the samples its role gives.
         step: optimizer steps done so far.
         progress: step over all steps, 0 to 1.
+        notes: numbers for the history that are no terms of the loss.
     """
 
     encoder: Encoder
@@ -238,6 +273,7 @@ class StepContext:
     outputs: Mapping[str, Tensor]
     step: int
     progress: float
+    notes: Mapping[str, Tensor] = field(factory=dict)
 
 
 class Learner(Component):

@@ -126,6 +126,8 @@ class Training(pl.LightningModule):
         recipe = self.recipe
         progress = at.step / max(1, recipe.course.total_steps)
         found, context = recipe.scenario.terms(recipe.network, batches, at.step, progress)
+        if at.ends_epoch:
+            self.ledger.notes = {name: plain_number(float(value)) for name, value in context.notes.items()}
         terms = {name: term for name, term in found.items() if name in recipe.network.heads}
         added = {name: term for name, term in found.items() if name not in recipe.network.heads}
         if recipe.weighting is not None:
@@ -201,7 +203,9 @@ class Training(pl.LightningModule):
         }
         if ledger.norms:
             line["gradients"] = {name: plain_number(value) for name, value in ledger.norms.items()}
-        ledger.sums, ledger.samples, ledger.norms = {}, 0, {}
+        if ledger.notes:
+            line["notes"] = ledger.notes
+        ledger.sums, ledger.samples, ledger.norms, ledger.notes = {}, 0, {}, {}
         self._check_weights(at.epoch + 1)
         if self.recipe.validation:
             seen = self.validate_all()
