@@ -19,6 +19,7 @@ from tlimb.manifest import digest_text
 GOLDEN = Path(__file__).parent / "golden" / "revisions.json"
 ROOT = Path(__file__).parent.parent.parent
 NUMERICS = (
+    "tlimb/components/attention.py",
     "tlimb/components/contracts.py",
     "tlimb/components/freezing.py",
     "tlimb/components/images.py",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tlimb.components.architectures.densenet121 import DenseNet121
+from tlimb.components.architectures.vit3d import ViT3D
 from tlimb.components.contracts import Inputs
 from tlimb.components.heads.linear import LinearHead
 from tlimb.components.transfer import transfer
@@ -78,7 +79,73 @@ def test_dropout_of_densenet121_drops_whole_channels_in_training_only():
     assert not dropped.all()
 
 
-@pytest.mark.parametrize("make", [DenseNet121])
+# -- vision transformer --
+
+
+def monai_vit(shape, patch, width, depth, heads, *, token, bias):
+    from monai.networks.nets import ViT
+
+    return ViT(
+        2, shape, patch, hidden_size=width, mlp_dim=2 * width, num_layers=depth, num_heads=heads, qkv_bias=bias,
+        classification=token, num_classes=3, post_activation=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("token", "bias"), [(True, False), (False, True)])
+def test_vit3d_gives_what_monai_gives_on_copied_weights(token, bias):
+    shape = (24, 16, 32)
+    theirs = monai_vit(shape, 8, 36, 3, 4, token=token, bias=bias)
+    randomise(theirs)
+    ours = ViT3D(Inputs(2, shape), patch=8, width=36, depth=3, heads=4, hidden=72, class_token=token, qkv_bias=bias)
+    own = [name for name in theirs.state_dict() if "cross_attn" not in name and "classification" not in name]
+    assert list(ours.network.state_dict()) == own
+    report = transfer(ours, theirs.state_dict())
+    assert not report.missing
+    assert all("norm_cross_attn" in name or "classification_head" in name for name in report.unexpected)
+    volumes = images(2, *shape)
+    with torch.no_grad():
+        expected = theirs.eval()(volumes)[0]
+        actual = ours.eval()(volumes)
+        if token:
+            head = LinearHead(36, 3)
+            head.linear.load_state_dict(theirs.classification_head.state_dict())
+            actual = head.eval()(actual)
+        close(actual, expected if token else expected.mean(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "expected"),
+    [((96, 96, 96), {}, 88_361_474), ((64, 64, 64), {"width": 192, "heads": 3}, 6_135_938)],
+)
+def test_vit3d_has_the_known_number_of_parameters(shape, options, expected):
+    with torch.device("meta"):
+        encoder = ViT3D(Inputs(1, shape), **options)
+        head = LinearHead(encoder.feature_dim, 2)
+    # MONAI's count has a layer normalisation in each block that nothing uses.
+    unused = 12 * 2 * encoder.feature_dim
+    assert size(encoder) + size(head) + unused == expected
+
+
+def test_vit3d_refuses_a_size_that_patches_do_not_cover_and_names_two_that_they_do():
+    with pytest.raises(ValueError, match="crop or pad to 32 x 48 x 32 or 48 x 64 x 48"):
+        ViT3D(Inputs(1, (40, 48, 40)))
+    with pytest.raises(ValueError, match="write width 760 or 768"):
+        ViT3D(Inputs(1, (32, 32, 32)), width=766, heads=8)
+
+
+def test_attention_drops_weights_by_the_mode_of_its_own_layer():
+    encoder = ViT3D(Inputs(1, (16, 16, 16)), patch=8, width=12, depth=1, heads=3, dropout=0.5)
+    volumes = images(1, 16, 16, 16)
+    assert torch.equal(encoder.eval()(volumes), encoder(volumes))
+    attention = encoder.train().network.blocks[0].attn
+    attention.drop_output.eval()
+    tokens = torch.randn(1, 8, 12)
+    assert not torch.equal(attention(tokens), attention(tokens))
+    attention.drop_weights.eval()
+    assert torch.equal(attention(tokens), attention(tokens))
+
+
+@pytest.mark.parametrize("make", [DenseNet121, ViT3D])
 def test_a_network_for_volumes_refuses_slices(make):
     with pytest.raises(ValueError, match="volumes"):
         make(Inputs(1, (32, 32)))
