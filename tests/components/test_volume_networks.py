@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tlimb.components.architectures.densenet121 import DenseNet121
+from tlimb.components.architectures.swin3d import Swin3D
 from tlimb.components.architectures.vit3d import ViT3D
 from tlimb.components.contracts import Inputs
 from tlimb.components.heads.linear import LinearHead
@@ -145,7 +146,74 @@ def test_attention_drops_weights_by_the_mode_of_its_own_layer():
     assert torch.equal(attention(tokens), attention(tokens))
 
 
-@pytest.mark.parametrize("make", [DenseNet121, ViT3D])
+# -- shifted windows --
+
+
+def monai_swin(merging="merging"):
+    from monai.networks.nets import SwinUNETR
+
+    return SwinUNETR(2, 3, feature_size=12, depths=(2, 2, 1, 1), window_size=4, downsample=merging).swinViT
+
+
+def features_of(theirs, volumes):
+    return theirs(volumes)[4].mean(dim=(2, 3, 4))
+
+
+SMALL = {"feature_size": 12, "depths": (2, 2, 1, 1), "window": 4}
+
+
+@pytest.mark.parametrize(
+    ("shape", "merging", "theirs"),
+    [
+        ((32, 32, 32), "each", "merging"),
+        ((25, 46, 7), "each", "merging"),
+        ((30, 18, 40), "ordered", "mergingv2"),
+    ],
+)
+def test_swin3d_gives_what_monai_gives_on_copied_weights(shape, merging, theirs):
+    theirs = monai_swin(theirs)
+    randomise(theirs)
+    ours = Swin3D(Inputs(2, shape), merging=merging, **SMALL)
+    assert list(ours.network.state_dict()) == list(theirs.state_dict())
+    report = transfer(ours, theirs.state_dict())
+    assert (report.missing, report.unexpected) == ((), ())
+    volumes = images(2, *shape)
+    with torch.no_grad():
+        close(ours.eval()(volumes), features_of(theirs.eval(), volumes))
+
+
+def test_repeated_merging_takes_two_of_eight_tokens_twice_as_monai_did_before_1_5():
+    merge = Swin3D(Inputs(1, (16, 16, 16)), merging="repeated", **SMALL).network.layers1[0].downsample
+    places = torch.arange(8.0).reshape(1, 2, 2, 2, 1)
+    taken = []
+    merge.norm.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0].flatten()))
+    merge.norm.forward = lambda tokens: tokens.repeat(1, 1, 1, 1, 12)
+    merge(places)
+    assert taken[0].tolist() == [0, 4, 2, 1, 5, 2, 1, 7]
+
+
+def test_swin3d_has_the_known_number_of_parameters():
+    with torch.device("meta"):
+        encoder = Swin3D(Inputs(1, (96, 96, 96)))
+    assert (size(encoder), encoder.feature_dim) == (8_062_002, 768)
+
+
+@pytest.mark.parametrize("shape", [(40, 48, 40), (9, 3, 1)])
+def test_swin3d_takes_every_size(shape):
+    features = Swin3D(Inputs(1, shape), **SMALL).eval()(images(1, *shape))
+    assert features.shape == (2, 192)
+    assert torch.isfinite(features).all()
+
+
+def test_a_skipped_block_gives_back_what_it_got_in_training_only():
+    encoder = Swin3D(Inputs(1, (16, 16, 16)), drop_path=1.0, **SMALL)
+    block = encoder.network.layers4[0].blocks[0]
+    tokens = torch.randn(3, 2, 2, 2, 96)
+    assert torch.equal(block.train()(tokens), tokens)
+    assert not torch.equal(block.eval()(tokens), tokens)
+
+
+@pytest.mark.parametrize("make", [DenseNet121, Swin3D, ViT3D])
 def test_a_network_for_volumes_refuses_slices(make):
     with pytest.raises(ValueError, match="volumes"):
         make(Inputs(1, (32, 32)))

@@ -92,7 +92,7 @@ def test_another_tools_network_is_shown_for_volumes_and_for_slices(said):
   = help: write   architecture: {{resnet3d: {{depth: 18}}}}    for volumes (your `data: bio_image` gives volumes)
           or      architecture: {{timm: {{model: resnet18}}}}  for 2D slices
   = note: architectures here: {", ".join(catalogue.load().names("architecture"))}, or a class path; their options: `tlimb components architecture`
-"""
+"""  # noqa: E501
     )
 
 
