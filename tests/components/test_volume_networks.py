@@ -97,7 +97,9 @@ def test_vit3d_gives_what_monai_gives_on_copied_weights(token, bias):
     shape = (24, 16, 32)
     theirs = monai_vit(shape, 8, 36, 3, 4, token=token, bias=bias)
     randomise(theirs)
-    ours = ViT3D(Inputs(2, shape), patch=8, width=36, depth=3, heads=4, hidden=72, class_token=token, qkv_bias=bias)
+    ours = ViT3D(
+        Inputs(2, shape), patch_size=8, width=36, depth=3, heads=4, hidden=72, class_token=token, qkv_bias=bias
+    )
     own = [name for name in theirs.state_dict() if "cross_attn" not in name and "classification" not in name]
     assert list(ours.network.state_dict()) == own
     report = transfer(ours, theirs.state_dict())
@@ -135,7 +137,7 @@ def test_vit3d_refuses_a_size_that_patches_do_not_cover_and_names_two_that_they_
 
 
 def test_attention_drops_weights_by_the_mode_of_its_own_layer():
-    encoder = ViT3D(Inputs(1, (16, 16, 16)), patch=8, width=12, depth=1, heads=3, dropout=0.5)
+    encoder = ViT3D(Inputs(1, (16, 16, 16)), patch_size=8, width=12, depth=1, heads=3, dropout=0.5)
     volumes = images(1, 16, 16, 16)
     assert torch.equal(encoder.eval()(volumes), encoder(volumes))
     attention = encoder.train().network.blocks[0].attn

@@ -1,5 +1,8 @@
 """Layers of transformers, with the tensor names of MONAI."""
 
+from collections.abc import Sequence
+from math import prod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -76,6 +79,76 @@ class Block(nn.Module):
         """Give (batch, tokens, width) of tokens of the same shape."""
         tokens = tokens + self.attn(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
+
+
+class Patches(nn.Module):
+    """Patches of an image as tokens: a linear map of each patch, and a learned vector for each place.
+
+    Args:
+        channels: of the image.
+        grid: patches along each of 1 to 3 axes.
+        patch: edge length of a patch.
+        width: channels of a token.
+        dropout: probability of dropping a channel of a token, 0 to 1.
+    """
+
+    def __init__(self, channels: int, grid: Sequence[int], patch: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), width))
+        self.patch_embeddings = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(grid) - 1](channels, width, patch, stride=patch)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.trunc_normal_(self.position_embeddings, std=0.02)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give (batch, tokens, width) of images (batch, channel, *spatial); the last axis runs fastest."""
+        tokens = self.patch_embeddings(inputs).flatten(2).transpose(1, 2)
+        return self.dropout(tokens + self.position_embeddings)
+
+
+class Transformer(nn.Module):
+    """An embedding, blocks, and the feature of a learned token beside the others or the mean over them.
+
+    Args:
+        embedding: gives tokens (batch, tokens, width).
+        blocks: applied one after the other.
+        width: channels of a token.
+        class_token: add a token, first, whose last state is given.
+    """
+
+    def __init__(self, embedding: nn.Module, blocks: Sequence[Block], width: int, *, class_token: bool) -> None:
+        super().__init__()
+        if class_token:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.class_token = class_token
+        self.patch_embedding = embedding
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(width)
+        initialise(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give (batch, width) of what the embedding takes."""
+        tokens = self.patch_embedding(inputs)
+        if self.class_token:
+            tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.norm(tokens)
+        return tokens[:, 0] if self.class_token else tokens.mean(dim=1)
+
+
+def patch_grid(shape: Sequence[int], patch: int) -> tuple[int, ...]:
+    """Give the number of patches along each axis.
+
+    Raises:
+        ValueError: the patches do not cover the image.
+    """
+    if any(length % patch for length in shape):
+        sizes = [tuple(max(1, n // patch + more) * patch for n in shape) for more in (0, 1)]
+        size, below, above = (" x ".join(map(str, one)) for one in (shape, *sizes))
+        raise ValueError(
+            f"patches of {patch} do not cover {size}: crop or pad to {below} or {above}, or change patch_size"
+        )
+    return tuple(length // patch for length in shape)
 
 
 def check_heads(name: str, width: int, heads: int) -> None:

@@ -141,11 +141,14 @@ class Encoder(Component, nn.Module, ABC):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
-    """Numbers of spatial dimensions that it accepts."""
+    """Numbers of spatial dimensions that it accepts; 1 for time series, whose regions are the channels."""
+    fewest_channels: ClassVar[int] = 1
+    """Fewest channels that it accepts."""
     network: nn.Module
     feature_dim: int
     stages: tuple[str, ...]
-    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates."""
+    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates; empty when it has
+    no weights."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:

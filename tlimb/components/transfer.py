@@ -96,7 +96,8 @@ def compare(encoder: Encoder, tensors: Mapping[str, Tensor], adapt: Mapping[str,
                 copied[name] = fitted
             else:
                 lists["mismatched" if _renewed(name, stem, adapt, patterns) else "wrong"].append(name)
-    if lists["wrong"] or not copied:
+    # An encoder without weights has nothing to find; with any, finding nothing is a mistake.
+    if lists["wrong"] or (own and not copied):
         raise TlimbError(_problem(own, tensors, lists["wrong"], copied, stem), ExitCode.DATA)
     return Comparison(
         matched=tuple(lists["matched"]),

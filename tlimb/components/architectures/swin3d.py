@@ -30,7 +30,7 @@ class Swin3D(Encoder):
 
     Args:
         feature_size: channels of a token after the patches, a multiple of `heads`; doubled by each of the four stages.
-        patch: edge length of a patch in voxels.
+        patch_size: edge length of a patch in voxels.
         window: edge length of a window in tokens.
         depths: blocks of each of the four stages.
         heads: attention heads in the first stage; doubled in each further stage.
@@ -56,7 +56,7 @@ class Swin3D(Encoder):
         inputs: Inputs,
         *,
         feature_size: Annotated[int, {"minimum": 1}] = 48,
-        patch: Annotated[int, {"minimum": 1}] = 2,
+        patch_size: Annotated[int, {"minimum": 1}] = 2,
         window: Annotated[int, {"minimum": 1, "maximum": 32}] = 7,
         depths: Annotated[Sequence[Annotated[int, {"minimum": 1}]], {"minItems": 4, "maxItems": 4}] = (2, 2, 2, 2),
         heads: Annotated[int, {"minimum": 1}] = 3,
@@ -70,7 +70,7 @@ class Swin3D(Encoder):
             raise ValueError(f"swin3d needs volumes, the images have {len(inputs.shape)} dimensions")
         check_heads("swin3d", feature_size, heads)
         self.network = nn.Sequential()
-        self.network.add_module("patch_embed", _Patches(inputs.channels, feature_size, patch))
+        self.network.add_module("patch_embed", _Patches(inputs.channels, feature_size, patch_size))
         self.network.add_module("pos_drop", nn.Dropout(dropout))
         skips = torch.linspace(0, drop_path, sum(depths), device="cpu").tolist()
         for index, depth in enumerate(depths):
@@ -85,9 +85,9 @@ class Swin3D(Encoder):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32 of volumes (batch, channel, x, y, z)."""
-        tokens = self.network.pos_drop(self.network.patch_embed(inputs))
-        for index in range(1, len(self.stages)):
-            tokens = self.network.get_submodule(f"layers{index}.0")(tokens)
+        tokens = inputs
+        for name in ("patch_embed", "pos_drop", *(f"layers{index}.0" for index in range(1, len(self.stages)))):
+            tokens = self.network.get_submodule(name)(tokens)
         return functional.layer_norm(tokens, tokens.shape[-1:]).mean(dim=(1, 2, 3))
 
 
