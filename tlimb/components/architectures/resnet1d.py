@@ -29,7 +29,6 @@ class ResNet1D(Encoder):
     """
 
     dims = (1,)
-    aka: ClassVar[Mapping[str, str]] = {"resnet18": "resnet1d: {depth: 18}"}
     example: ClassVar[Mapping[str, Any]] = {"depth": 10, "filters": 4}
 
     def __init__(
