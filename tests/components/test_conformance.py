@@ -39,7 +39,7 @@ def test_the_components_of_the_first_release_are_there():
         ),
         "data": ("bio_image", "slices_2d", "volume_3d"),
         "preprocess": ("canonical", "crop", "mean", "resample", "zscore"),
-        "objective": ("classification", "regression"),
+        "objective": ("classification", "regression", "soft_bins"),
         "head": ("linear", "mlp"),
         "auxiliary": ("l2_sp",),
         "optimizer": ("adamw", "sgd"),

@@ -169,8 +169,21 @@ class Objective(Component, ABC):
     kind: ClassVar[Literal["number", "class"]]
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
+    limits: ClassVar[tuple[str, str] | None] = None
+    """Options that hold the least and the largest number that can be learned, so that planning can refuse others."""
     outputs: int
     """Width of the head."""
+
+    def refuse(self, targets: Tensor, valid: Tensor) -> None:
+        """Refuse targets that cannot be learned, once, before the first step.
+
+        Args:
+            targets: (n,) of a whole part.
+            valid: (n,) bool.
+
+        Raises:
+            ValueError: some cannot; the message holds none of them.
+        """
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:

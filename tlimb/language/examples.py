@@ -30,6 +30,8 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
         ("preprocess", "shape"): [20, 24, 20],
         ("auxiliary", "alpha"): 0.1,
+        ("objective", "low"): 15,
+        ("objective", "high"): 90,
         ("optimizer", "lr"): 1e-3,
         ("backend", "volume_claim"): "study",
         ("search", "count"): 4,

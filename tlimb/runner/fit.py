@@ -43,6 +43,7 @@ from tlimb.runner.networks import (
     load_heads,
     load_scales,
     load_tensors,
+    refuse_targets,
     scaled,
     with_scales,
 )
@@ -119,6 +120,8 @@ class Fit:
         first = next(iter(self.sources.values()))
         self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
         network = build_network(hashed["architecture"], self.heads, self.inputs, seed, places)
+        known = [{name: (one.targets[name], one.valid[name]) for name in one.targets} for one in self.sources.values()]
+        refuse_targets(network.objectives, [*known, *(part.tensors for part in validation.values())])
         self._inherit(network)
         freezer = Freezer(network.encoder, hashed.get("freeze") or {})
         freezer.apply(0)

@@ -1,6 +1,6 @@
 """From the components of a manifest to the network of one run, and from weight files into it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,6 +120,24 @@ def add_heads(encoder: Encoder, heads: Sequence[Mapping[str, Any]], seed: int, p
         {head["name"]: float(head.get("weight", 1.0)) for head in heads},
         {head["name"]: head.get("role") for head in heads},
     )
+
+
+def refuse_targets(objectives: Mapping[str, Objective], parts: Iterable[Mapping[str, tuple[Tensor, Tensor]]]) -> None:
+    """Let every objective refuse targets that it cannot learn, of all parts, before the first step.
+
+    Args:
+        objectives: by head.
+        parts: head -> targets and validity of a whole part.
+
+    Raises:
+        TlimbError: an objective refused (65).
+    """
+    for part in parts:
+        for name, (targets, valid) in part.items():
+            try:
+                objectives[name].refuse(targets, valid)
+            except ValueError as error:
+                raise TlimbError(Problem("out-of-bins", str(error)), ExitCode.DATA) from error
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
