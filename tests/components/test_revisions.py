@@ -23,6 +23,7 @@ NUMERICS = (
     "tlimb/components/contracts.py",
     "tlimb/components/freezing.py",
     "tlimb/components/images.py",
+    "tlimb/components/positions.py",
     "tlimb/components/transfer.py",
     "tlimb/components/usable.py",
     "tlimb/runner/batches.py",

@@ -11,6 +11,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -133,6 +134,19 @@ class DataModule(Component, ABC):
         return inputs
 
 
+@frozen
+class Positions:
+    """Where the tokens of a learned position embedding (1, prefix + tokens, width) lie in the image.
+
+    Attributes:
+        shape: tokens along each axis; the last runs fastest.
+        prefix: tokens before them that have no place, such as a class token.
+    """
+
+    shape: tuple[int, ...]
+    prefix: int = 0
+
+
 class Encoder(Component, nn.Module, ABC):
     """The reused part of a network; built as `Encoder(inputs, **options)`.
 
@@ -149,6 +163,8 @@ class Encoder(Component, nn.Module, ABC):
     stages: tuple[str, ...]
     """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates; empty when it has
     no weights."""
+    positions: Mapping[str, Positions] = MappingProxyType({})
+    """Position embeddings by their name in `network`, so that a transfer can fit them to images of another size."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:

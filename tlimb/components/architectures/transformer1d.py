@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tlimb.components.attention import Block, Patches, Transformer, check_heads, patch_grid
-from tlimb.components.contracts import Encoder, Inputs
+from tlimb.components.contracts import Encoder, Inputs, Positions
 
 
 class Transformer1D(Encoder):
@@ -55,7 +55,9 @@ class Transformer1D(Encoder):
         check_heads("transformer1d", width, heads)
         embedding: nn.Module
         if tokens == "time":
-            embedding = Patches(inputs.channels, patch_grid(inputs.shape, patch_size), patch_size, width, dropout)
+            grid = patch_grid(inputs.shape, patch_size)
+            embedding = Patches(inputs.channels, grid, patch_size, width, dropout)
+            self.positions = {"patch_embedding.position_embeddings": Positions(grid)}
         else:
             embedding = _Regions(inputs.channels, inputs.shape[0], width, dropout)
         blocks = [Block(width, hidden or 4 * width, heads, dropout, bias=False) for _ in range(depth)]

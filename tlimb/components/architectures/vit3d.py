@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from torch import Tensor
 
 from tlimb.components.attention import Block, Patches, Transformer, check_heads, patch_grid
-from tlimb.components.contracts import Encoder, Inputs
+from tlimb.components.contracts import Encoder, Inputs, Positions
 
 
 class ViT3D(Encoder):
@@ -63,6 +63,7 @@ class ViT3D(Encoder):
         blocks = [Block(width, hidden or 4 * width, heads, dropout, bias=qkv_bias) for _ in range(depth)]
         embedding = Patches(inputs.channels, grid, patch_size, width, dropout)
         self.network = Transformer(embedding, blocks, width, class_token=class_token)
+        self.positions = {"patch_embedding.position_embeddings": Positions(grid)}
         self.feature_dim = width
         self.stages = ("patch_embedding", *(f"blocks.{index}" for index in range(depth)), "norm")
 
