@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -147,6 +148,15 @@ def test_connectivity_does_not_depend_on_mean_and_scale_and_a_constant_region_is
     assert torch.isfinite(encoder(given)).all()
 
 
+def test_mixed_precision_leaves_correlations_exact():
+    given = series(5, 40)
+    encoder = Connectivity(Inputs(5, (40,)))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = encoder(given)
+    assert mixed.dtype == torch.float32
+    assert torch.allclose(mixed, encoder(given), atol=1e-6)
+
+
 def test_connectivity_has_no_weights_unless_a_width_is_given():
     assert size(Connectivity(Inputs(90, (200,)))) == 0
     wide = Connectivity(Inputs(90, (200,)), width=16)
@@ -159,3 +169,34 @@ def test_connectivity_has_no_weights_unless_a_width_is_given():
 def test_a_network_for_time_series_refuses_volumes(make):
     with pytest.raises(ValueError, match="needs time series, the images have 3 dimensions"):
         make(Inputs(1, (32, 32, 32)))
+
+
+def correlated(seed, people=80):
+    """Give series of two groups that differ in the correlation of regions 0 and 1 alone, and the groups."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(people) % 2
+    values = rng.standard_normal((people, 6, 60))
+    share = np.where(groups, 0.6, 0.1)[:, None]
+    values[:, 1] = share * values[:, 0] + np.sqrt(1 - share**2) * values[:, 1]
+    return torch.from_numpy(values.astype(np.float32)), groups
+
+
+def held_out_accuracy(features, groups):
+    half = len(groups) // 2
+    return LogisticRegression().fit(features[:half], groups[:half]).score(features[half:], groups[half:])
+
+
+def test_connectivity_tells_groups_apart_that_differ_in_a_correlation_alone():
+    gains, chance = [], []
+    for seed in range(8):
+        given, groups = correlated(seed)
+        encoder = Connectivity(Inputs(6, (60,)))
+        shuffled = given[:, :, torch.randperm(60, generator=torch.Generator().manual_seed(seed))]
+        apart = torch.stack([row.roll(7 * place, dims=-1) for place, row in enumerate(given.unbind(1))], dim=1)
+        assert torch.allclose(encoder(shuffled), encoder(given), atol=1e-4)
+        gains.append(held_out_accuracy(encoder(given), groups) - held_out_accuracy(given.mean(dim=2), groups))
+        # Regions that are moved against one another keep their own series, and lose what they have in common.
+        chance.append(held_out_accuracy(encoder(apart), groups) - held_out_accuracy(given.mean(dim=2), groups))
+    assert np.mean(gains) > 2 * np.std(gains, ddof=1) / np.sqrt(8)
+    assert np.mean(gains) > 0.3
+    assert abs(np.mean(chance)) < 0.1

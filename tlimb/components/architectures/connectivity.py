@@ -63,7 +63,9 @@ class Connectivity(Encoder):
         constant = norm <= 1e-6 * length**0.5 * inputs.abs().amax(dim=2, keepdim=True)
         unit = torch.where(constant, 0.0, centred / torch.where(constant, 1.0, norm))
         row, column = torch.triu_indices(regions, regions, 1, device=inputs.device)
-        pairs = (unit @ unit.transpose(1, 2))[:, row, column]
+        # In float64, which mixed precision leaves alone: a correlation in bfloat16 has two digits.
+        exact = unit.double()
+        pairs = (exact @ exact.transpose(1, 2))[:, row, column]
         if self.fisher_z:
             pairs = pairs.clamp(-LARGEST, LARGEST).atanh()
-        return self.network(pairs)
+        return self.network(pairs.float())
