@@ -11,6 +11,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -169,6 +170,19 @@ class DataModule(Component, ABC):
         return inputs
 
 
+@frozen
+class Positions:
+    """Where the tokens of a learned position embedding (1, prefix + tokens, width) lie in the image.
+
+    Attributes:
+        shape: tokens along each axis; the last runs fastest.
+        prefix: tokens before them that have no place, such as a class token.
+    """
+
+    shape: tuple[int, ...]
+    prefix: int = 0
+
+
 class Encoder(Component, nn.Module, ABC):
     """The reused part of a network; built as `Encoder(inputs, **options)`.
 
@@ -177,11 +191,16 @@ class Encoder(Component, nn.Module, ABC):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
-    """Numbers of spatial dimensions that it accepts."""
+    """Numbers of spatial dimensions that it accepts; 1 for time series, whose regions are the channels."""
+    fewest_channels: ClassVar[int] = 1
+    """Fewest channels that it accepts."""
     network: nn.Module
     feature_dim: int
     stages: tuple[str, ...]
-    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates."""
+    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates; empty when it has
+    no weights."""
+    positions: Mapping[str, Positions] = MappingProxyType({})
+    """Position embeddings by their name in `network`, so that a transfer can fit them to images of another size."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -203,8 +222,21 @@ class Objective(Component, ABC):
     """What it predicts; `image` for what the images themselves teach, see `Pretext`."""
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
+    limits: ClassVar[tuple[str, str] | None] = None
+    """Options that hold the least and the largest number that can be learned, so that planning can refuse others."""
     outputs: int
     """Width of the head."""
+
+    def refuse(self, targets: Tensor, valid: Tensor) -> None:
+        """Refuse targets that cannot be learned, once, before the first step.
+
+        Args:
+            targets: (n,) of a whole part.
+            valid: (n,) bool.
+
+        Raises:
+            ValueError: some cannot; the message holds none of them.
+        """
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from tlimb.language.source import parse
 FOLDER = "data/people"
 COHORT = f"tlimb phantom {FOLDER} --participants 60"
 """What makes the images that the studies read."""
+SERIES = f"{FOLDER}/derivatives/series/{{participant_id}}/func/{{participant_id}}_task-rest_timeseries.tsv"
 
 _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
     {
@@ -29,6 +30,8 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
         ("preprocess", "shape"): [20, 24, 20],
         ("auxiliary", "alpha"): 0.1,
+        ("objective", "low"): 15,
+        ("objective", "high"): 90,
         ("optimizer", "lr"): 1e-3,
         ("backend", "volume_claim"): "study",
         ("search", "count"): 4,
@@ -43,12 +46,26 @@ _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
         ("split", "leave_one_out"): {"val": 0.2},
         ("data", "slices_2d"): {"size": [32, 32]},
         ("architecture", "resnet3d"): {"filters": 8},
+        ("architecture", "densenet121"): {"growth": 4, "filters": 8},
+        ("architecture", "swin3d"): {"feature_size": 12, "window": 4},
+        ("architecture", "vit3d"): {"patch_size": 4, "width": 48, "depth": 4, "heads": 3},
+        ("architecture", "resnet1d"): {"depth": 10, "filters": 16},
+        ("architecture", "tcn"): {"filters": 16},
         ("architecture", "sfcn"): {"channels": [8, 16, 32, 32]},
     }
 )
 """Options worth showing although they have defaults."""
 
 Place = Callable[[dict[str, Any], Listing, Any], None]
+
+
+def cohort(listing: Listing) -> str:
+    """Give the command that makes what the study with a component reads."""
+    return f"{COHORT} --regions 16" if _serial(listing) else COHORT
+
+
+def _serial(listing: Listing) -> bool:
+    return listing.kind in ("data", "architecture") and listing.facts.get("dims") == [1]
 
 
 def written(listing: Listing) -> Any:
@@ -125,6 +142,12 @@ def _in_stage(key: str) -> Place:
     def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
         stage = found["stages"]["train"]
         stage[key] = said
+        if _serial(listing):
+            table = {"file": f"{FOLDER}/participants.tsv", "image": SERIES}
+            found["datasets"]["people"]["files"] = {"table": table}
+            stage["data"] = said if key == "data" else "time_series"
+            stage["architecture"] = said if key == "architecture" else {"tcn": {"filters": 16}}
+            return
         flat = listing.facts.get("dims") == [2] if key == "architecture" else listing.name.endswith("_2d")
         if flat and key == "architecture":
             stage["data"] = {"slices_2d": {"size": [32, 32]}}

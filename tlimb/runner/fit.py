@@ -42,6 +42,8 @@ from tlimb.runner.networks import (
     load_heads,
     load_scales,
     load_tensors,
+    positions_of,
+    refuse_targets,
     scaled,
     with_scales,
 )
@@ -118,6 +120,8 @@ class Fit:
         first = next(iter(self.sources.values()))
         self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
         network = build_network(hashed["architecture"], self.heads, self.inputs, seed, places)
+        known = [{name: (one.targets[name], one.valid[name]) for name in one.targets} for one in self.sources.values()]
+        refuse_targets(network.objectives, [*known, *(part.tensors for part in validation.values())])
         self._inherit(network)
         freezer = Freezer(network.encoder, hashed.get("freeze") or {})
         freezer.apply(0)
@@ -225,7 +229,10 @@ class Fit:
         foreign = (self.hashed.get("weights") or {}).get("encoder")
         if work is not None:
             folder = self.job.parent(work)
-            self.loaded = load_encoder(network.encoder, load_tensors(folder / "encoder.safetensors"), adapt)
+            tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
+            passport = json.loads(disk.read(folder / "passport.json"))
+            positions = positions_of(passport, self.job.places) if own.positions else None
+            self.loaded = load_encoder(own, tensors, adapt, positions)
             if adapt.get("heads") == "keep":
                 self._keep_heads(network, folder)
         elif foreign is not None:
@@ -380,7 +387,6 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
         f"a parent as {', '.join(sorted(roles))}": bool(roles),
         "a layout of weights": any(found.get("layout") is not None for found in weights),
-        "adapt.position: interpolate": (hashed.get("adapt") or {}).get("position") == "interpolate",
     }
     for what, asked in unbuilt.items():
         if asked:
