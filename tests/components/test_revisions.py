@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 NUMERICS = (
     "tlimb/components/attention.py",
     "tlimb/components/contracts.py",
+    "tlimb/components/samples.py",
     "tlimb/components/freezing.py",
     "tlimb/components/images.py",
     "tlimb/components/positions.py",

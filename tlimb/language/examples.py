@@ -153,13 +153,54 @@ def _in_stage(key: str) -> Place:
             stage["data"] = {"slices_2d": {"size": [32, 32]}}
         elif flat:
             stage["architecture"] = {"timm": {"model": "resnet18"}}
+        roles = tuple(listing.facts.get("roles") or ())
         if listing.facts.get("needs_parent"):
-            _with_parent(found, key, said)
+            _with_parent(found, listing, key, said)
+        elif listing.facts.get("kind") == "image":
+            _pretrained(found, said)
+        elif roles in _ROLES:
+            _with_roles(found, roles)
 
     return put
 
 
-def _with_parent(found: dict[str, Any], key: str, said: Any) -> None:
+_ROLES: Mapping[tuple[str, ...], Mapping[str, Any]] = {
+    ("labelled", "unlabelled"): {"labelled": {"like": "people", "subset": {"train": 20}}, "unlabelled": None},
+    ("source", "target"): {
+        "source": {"like": "people", "only": {"site": "A"}},
+        "target": {"like": "people", "only": {"site": "B"}},
+    },
+}
+"""Roles that components read together -> datasets that stand for them; None for the people themselves."""
+
+
+def _with_roles(found: dict[str, Any], roles: tuple[str, ...]) -> None:
+    """Give a stage a dataset in each role, and the scenario that reads them where none is written."""
+    stage = found["stages"]["train"]
+    found["datasets"] |= {name: one for name, one in _ROLES[roles].items() if one is not None}
+    named = {name: "people" if one is None else name for name, one in _ROLES[roles].items()}
+    items = [("datasets", named), *((key, value) for key, value in stage.items() if key != "dataset")]
+    stage.clear()
+    stage.update(items)
+    if roles[0] == "source":
+        stage.setdefault("scenario", "domain_adaptation")
+    found["tests"] = {"held_out": {"of": "train", "dataset": "target" if roles[0] == "source" else "people"}}
+
+
+def _pretrained(found: dict[str, Any], said: Any) -> None:
+    """Let what predicts nothing come before a stage that does."""
+    stage = found["stages"]["train"]
+    stage.pop("objective")
+    stages = {
+        "pretrain": {"objective": said},
+        "finetune": {"from": "pretrain", "objective": {"classification": {"target": "sex"}}},
+    }
+    found.pop("tests")
+    found.pop("stages")
+    found |= {"defaults": stage, "stages": stages, "tests": {"held_out": {"of": "finetune"}}}
+
+
+def _with_parent(found: dict[str, Any], listing: Listing, key: str, said: Any) -> None:
     stage = found["stages"].pop("train")
     stage.pop(key)
     shared = {name: stage.pop(name) for name in ("dataset", "data", "architecture", "optimizer", "trainer")}
@@ -167,6 +208,9 @@ def _with_parent(found: dict[str, Any], key: str, said: Any) -> None:
         "pretrain": {"objective": {"regression": {"target": "age"}}},
         "finetune": {"from": "pretrain", **stage, key: said},
     }
+    if listing.facts.get("trains") is False:
+        # The heads are the parent's, so nothing says what to learn.
+        stages["pretrain"], stages["finetune"] = {"objective": stage["objective"]}, {"from": "pretrain", key: said}
     tests = {"held_out": {"of": "finetune"}}
     found |= {"stages": stages, "tests": tests}
     items = [(name, value) for name, value in found.items() if name not in ("stages", "tests")]

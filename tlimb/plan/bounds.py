@@ -9,6 +9,7 @@ from tlimb.manifest import Manifest
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.expand import Expansion
 from tlimb.plan.reach import Reach
+from tlimb.plan.scarce import trains_nothing
 from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem
 
@@ -23,7 +24,7 @@ def bounds(study: Study, expansion: Expansion, cohorts: Cohorts, catalogue: Cata
     limits = {one.cls: one.facts["limits"] for one in catalogue.all("objective") if one.facts.get("limits")}
     found: dict[tuple[str, str, str], Problem] = {}
     for node in expansion.graph:
-        if node.kind != "fit":
+        if node.kind != "fit" or trains_nothing(node):
             continue
         for head in node.hashed["heads"]:
             names = limits.get(head["objective"]["class"])
