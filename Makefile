@@ -17,7 +17,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes
+.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes test-gpu
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ $(KUBERNETES)/.built:
 
 test-kubernetes: setup $(NEXTFLOW)/nextflow $(KUBERNETES)/.built ## run a study on a real Kubernetes API, scheduler and controllers, built once from Go modules
 	TLIMB_KUBERNETES=$(KUBERNETES) $(PY) -m pytest tests/kubernetes
+
+test-gpu: setup ## tests of what runs on a GPU, on a machine that has one
+	$(PY) -m pytest -rs tests/runner/test_cuda.py tests/components/test_augments_cuda.py
 
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
 
