@@ -54,6 +54,7 @@ FACTS = (
     "objective_kinds",
     "trains",
     "batch_at_least",
+    "elastic",
     "mirrors",
     "later",
 )
