@@ -268,6 +268,11 @@ class Auxiliary(Learner, ABC):
 class Optimizer(Component, ABC):
     """Makes a torch optimizer; built as `Optimizer(**options)`."""
 
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each stage of the encoder to the one before it; the heads are outermost."""
+    head_rate: float = 1.0
+    """Learning rate of the heads, as a multiple of the optimizer's."""
+
     @abstractmethod
     def build(self, groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
         """Make it for parameter groups (`params`, and optionally `lr` and `weight_decay`)."""

@@ -29,6 +29,7 @@ from tlimb.runner.learners import (
     build_optimizer,
     build_sampler,
     build_scenario,
+    build_schedule,
     build_weighting,
     groups_of,
     own_layers,
@@ -134,7 +135,7 @@ class Fit:
         if scenario.trains:
             optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
         if optimizer is not None and hashed.get("scheduler") is not None:
-            scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
+            scheduler = build_schedule(build(hashed["scheduler"], Scheduler, places), optimizer, course.total_steps)
         self.recipe = Recipe(
             network,
             scenario,
