@@ -20,10 +20,12 @@ GOLDEN = Path(__file__).parent / "golden" / "revisions.json"
 ROOT = Path(__file__).parent.parent.parent
 NUMERICS = (
     "tlimb/components/contracts.py",
+    "tlimb/components/elastic.py",
     "tlimb/components/freezing.py",
     "tlimb/components/images.py",
     "tlimb/components/transfer.py",
     "tlimb/components/usable.py",
+    "tlimb/components/weights.py",
     "tlimb/runner/batches.py",
     "tlimb/runner/fit.py",
     "tlimb/runner/frozen.py",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tlimb import describe
 from tlimb.components.base import Component as Component
+from tlimb.components.base import Layout as Layout
 from tlimb.components.base import Metric as Metric
 
 Array = np.ndarray[Any, np.dtype[np.float32]]

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, field
 from torch import Tensor
 
-from tlimb.components.contracts import DataModule, Encoder, Inputs, Network
+from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network
 from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
@@ -67,7 +67,7 @@ class Checks:
     flaws: list[Flaw] = field(factory=list)
     _outputs: dict[tuple[str, Images], Inputs | Exception] = field(factory=dict)
     _inputs: dict[int, Inputs] = field(factory=dict)
-    _files: dict[str, Mapping[str, Tensor]] = field(factory=dict)
+    _files: dict[tuple[str, str], Mapping[str, Tensor]] = field(factory=dict)
 
     def look_at(self, group: Group) -> None:
         """Check one group and keep what was found.
@@ -232,22 +232,25 @@ class Checks:
 
     def _foreign(self, group: Group, foreign: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
         """Give the tensors of a weights file; None, with a note, when it cannot be looked at."""
-        sha256 = str(foreign["sha256"])
+        key = (str(foreign["sha256"]), canonical(foreign.get("layout")))
         problem = None
-        if foreign.get("layout") is not None:
-            problem = Problem("not-checked", "weights with a layout are not looked at", severity=Severity.INFO)
-        elif sha256 not in self._files:
+        if key not in self._files:
             try:
-                self._files[sha256] = foreign_tensors(self.bench.places.weights[sha256], device="meta")
+                named = foreign.get("layout")
+                layout = None if named is None else build(named, Layout, self.bench.places)
+                path = self.bench.places.weights[key[0]]
+                self._files[key] = foreign_tensors(path, layout, device="meta").tensors
             except (KeyError, OSError):
                 message = "the weights are not on this machine: whether they fit is not known"
                 problem = Problem("not-checked", message, severity=Severity.INFO)
             except ValueError as error:
                 problem = Problem("weights-mismatch", str(error))
+            except TlimbError as error:
+                problem = error.problems[0]
         if problem is not None:
             self.flaws.append(Flaw(tuple(group.works), "from", problem))
             return None
-        return self._files[sha256]
+        return self._files[key]
 
     # -- one step --
 
