@@ -238,6 +238,13 @@ def test_weights_of_a_layout_are_looked_at_under_their_names_here(study):
     assert problem.message.endswith("it holds an object of print, which would have to be run")
 
 
+def test_weights_of_a_network_with_more_inside_its_layers_are_warned_of(study):
+    handed = {**tensors(), "classifier.conv_6.weight": torch.ones(1), "feature_extractor.conv_0.5.bias": torch.ones(1)}
+    problem = only(study.check(weights(study, handed, "old.pt")), "weights-mismatch")
+    assert (problem.severity, at(problem)) == (Severity.WARNING, (3, 27))
+    assert problem.message.endswith("has: feature_extractor.conv_0.5.bias")
+
+
 def test_weights_that_are_elsewhere_are_said_to_be_unchecked(study):
     rest = weights(study, tensors(), "old.pt")
     (study.folder / "old.pt").unlink()

@@ -33,6 +33,8 @@ class Inspected:
         size: of the file in bytes.
         keys: what stands at its top, when that is not tensors alone; empty otherwise.
         layout: name of the layout that it was looked at with.
+        licence: of the weights, as the layout says.
+        cohorts: whom they were trained on, as the layout says.
         parts: first part of tensors' names, in order.
         dropped: how many tensors the layout leaves out.
         folded: how many biases went into a running mean.
@@ -45,6 +47,8 @@ class Inspected:
     size: int
     keys: tuple[str, ...]
     layout: str
+    licence: str
+    cohorts: tuple[str, ...]
     parts: tuple[Part, ...]
     dropped: int
     folded: int
@@ -71,6 +75,8 @@ def inspect(path: Path, layout: str = "plain") -> Inspected:
         size=path.stat().st_size,
         keys=tuple(str(key) for key in content) if found.unwrapped is not None else (),
         layout=layout,
+        licence=table.licence,
+        cohorts=tuple(table.cohorts),
         parts=tuple(Part(name, len(numbers), sum(numbers)) for name, numbers in parts.items()),
         dropped=len(found.dropped),
         folded=len(found.folded),

@@ -40,6 +40,7 @@ def inspect(
     if found.first is not None:
         name, shape = found.first
         print(f"first convolution: {name}, {' x '.join(map(str, shape))} (out, in, ..)")
+    print(f"licence: {found.licence}; trained on: {', '.join(found.cohorts) or 'see where the file comes from'}")
     print("\nin a study:\n")
     print("\n".join(_entry(file, found)))
     return int(ExitCode.DONE)

@@ -37,6 +37,7 @@ def test_inspect_tells_what_is_in_a_file_and_how_a_study_names_it(file, capsys):
     assert ["all", "4", "117"] in lines
     assert "layout medicalnet: 1 tensors left out" in out
     assert "first convolution: conv1.weight, 4 x 1 x 3 x 3 x 3 (out, in, ..)" in out
+    assert "licence: MIT; trained on: MRBrainS18, Medical Segmentation Decathlon" in out
     assert f"    digest: sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" in out.splitlines()
 
 
