@@ -20,7 +20,7 @@ class BrainSegFounder(Layout):
     unwrap = ("state_dict", "model")
     prefixes = ("module.", "swinViT.")
     renames = ((r"\.mlp\.fc([12])\.", r".mlp.linear\1."),)
-    drop = ("encoder*", "decoder*", "out.*", "norm.*", "rotation_*", "contrastive_*", "conv.*")
+    drop = ("encoder*", "decoder*", "out.*", "norm.*", "rotation_*", "contrastive_*", "conv.*", "convTrans3d.*")
     architecture = "swin3d"
     options: ClassVar[Mapping[str, Any]] = {"feature_size": 48, "merging": "repeated"}
     preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "zscore", "region": "nonzero"}

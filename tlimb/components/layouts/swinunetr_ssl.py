@@ -19,7 +19,7 @@ class SwinUNETRSSL(Layout):
     unwrap = ("state_dict", "model")
     prefixes = ("module.", "swinViT.")
     renames = ((r"\.mlp\.fc([12])\.", r".mlp.linear\1."),)
-    drop = ("rotation_*", "contrastive_*", "conv.*", "norm.*", "encoder*", "decoder*", "out.*")
+    drop = ("rotation_*", "contrastive_*", "conv.*", "convTrans3d.*", "norm.*", "encoder*", "decoder*", "out.*")
     architecture = "swin3d"
     options: ClassVar[Mapping[str, Any]] = {"feature_size": 48, "merging": "repeated"}
     cohorts = ("LUNA16", "LiDC", "HNSCC", "TCIA COVID-19", "TCIA CT colonography")
