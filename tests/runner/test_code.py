@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from attrs import evolve
-from conftest import fit_manifest, toy
+from node_manifests import fit_manifest, toy
 
 from tlimb.describe.code import identity
 from tlimb.runner.execute import execute

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import AGE, fit_manifest, predict_manifest, select_manifest, toy
+from node_manifests import AGE, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Manifest
 from tlimb.runner.execute import execute

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 import torch
-from conftest import SEX, fit_manifest, predict_manifest, select_manifest, toy
+from node_manifests import SEX, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner import artefacts, volumes

@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import AGE, fit_manifest, predict_manifest
+from node_manifests import AGE, fit_manifest, predict_manifest
 
 from tlimb.cohorts.view import scale
 from tlimb.runner.execute import execute

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import SEX, Cohort
+from node_manifests import SEX, Cohort
 from safetensors.torch import load_file
 from test_with_components import component, real
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 from attrs import evolve
-from conftest import Cohort, fit_manifest, toy
+from node_manifests import Cohort, fit_manifest, toy
 from test_with_components import component
 
 from tlimb.components.architectures.resnet3d import ResNet3D

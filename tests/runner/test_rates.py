@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import AGE, SEX, Cohort, fit_manifest, toy
+from node_manifests import AGE, SEX, Cohort, fit_manifest, toy
 from test_resume import run_with_crashes
 
 from tlimb.components.architectures.resnet3d import ResNet3D

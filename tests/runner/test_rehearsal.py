@@ -1,7 +1,7 @@
 """Two batches of each kind of training before many run: what cannot work fails once, and nothing is left behind."""
 
 import pytest
-from conftest import AGE, fit_manifest, toy
+from node_manifests import AGE, fit_manifest, toy
 
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner.api import Options

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from conftest import Cohort, fit_manifest, toy
+from node_manifests import Cohort, fit_manifest, toy
 
 from tlimb.manifest import Manifest
 from tlimb.runner import batches, checkpoints, seeds

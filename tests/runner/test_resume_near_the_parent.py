@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import Cohort, fit_manifest, toy
+from node_manifests import Cohort, fit_manifest, toy
 from test_resume import run_with_crashes
 
 from tlimb.components.discovery import path_of

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import AGE, Cohort, fit_manifest, predict_manifest, select_manifest, toy
+from node_manifests import AGE, Cohort, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Gate, Graph, Manifest
 from tlimb.runner.api import Options

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import fit_manifest
+from node_manifests import fit_manifest
 
 from tlimb.manifest import Graph
 from tlimb.runner.supervise import supervise

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import AGE, SEX, Cohort, fit_manifest, predict_manifest, select_manifest
+from node_manifests import AGE, SEX, Cohort, fit_manifest, predict_manifest, select_manifest
 from safetensors.torch import load_file
 
 from tlimb.components.discovery import path_of

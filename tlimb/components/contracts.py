@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from tlimb import describe
 from tlimb.components.base import Component as Component
 from tlimb.components.base import Layout as Layout
 from tlimb.components.base import Metric as Metric
+from tlimb.components.draws import Draws
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -62,12 +63,15 @@ class Batch:
         rows: (batch,) int64, position of each sample in its view.
         targets: head -> (batch,) float32 numbers or int64 class positions; 0 where missing.
         valid: head -> (batch,) bool, False where the label is missing.
+        seeds: (batch,) int64, f(run seed, role, epoch, sample), for what is random about a sample; None outside
+            training.
     """
 
     inputs: Tensor
     rows: Tensor
     targets: Mapping[str, Tensor]
     valid: Mapping[str, Tensor]
+    seeds: Tensor | None = None
 
 
 @frozen
@@ -109,8 +113,29 @@ class Preprocess(Component, ABC):
         return recipe
 
 
+class Augmentation(Component, ABC):
+    """One random change of a training batch, made on the device where the batch lies."""
+
+    mirrors: ClassVar[bool] = False
+    """It swaps left and right, which makes labels about a side wrong."""
+
+    @abstractmethod
+    def apply(self, inputs: Tensor, draws: Draws) -> Tensor:
+        """Give the changed batch; a sample's change depends on its own seed alone, and at zero strength it is none.
+
+        Args:
+            inputs: (batch, channel, *spatial) float32.
+            draws: random numbers of this step, (batch, ...); purpose 0 says which samples are changed.
+        """
+
+
 class DataModule(Component, ABC):
     """Loading and preprocessing of one image, and augmentation of a batch."""
+
+    augmentations: Sequence[Augmentation] = ()
+    """Steps of `augment`, in order."""
+    lateral: int | None = None
+    """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
 
     @abstractmethod
     def load(self, image: Path, mask: Path | None) -> Array:
@@ -124,13 +149,24 @@ class DataModule(Component, ABC):
     def recipe(self) -> Mapping[str, Any]:
         """Give, as JSON, everything that decides the bits of `load`; keys the volume cache."""
 
-    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
-        """Change a training batch at random, each sample by its own seed.
+    def before_transfer(self, inputs: Tensor, seeds: Tensor) -> Tensor:
+        """Change a training batch before it goes to the device, on the CPU and maybe in a process of a loader.
 
         Args:
             inputs: (batch, channel, *spatial) float32.
-            seeds: (batch,) int64, f(run seed, epoch, sample).
+            seeds: (batch,) int64, f(run seed, role, epoch, sample).
         """
+        return inputs
+
+    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
+        """Change a training batch at random after its transfer, on its device, each sample by its own seed.
+
+        Args:
+            inputs: (batch, channel, *spatial) float32.
+            seeds: (batch,) int64, f(run seed, role, epoch, sample), on the same device.
+        """
+        for step, augmentation in enumerate(self.augmentations):
+            inputs = augmentation.apply(inputs, Draws(seeds, step, self.lateral))
         return inputs
 
 
@@ -164,7 +200,8 @@ class Head(Component, nn.Module, ABC):
 class Objective(Component, ABC):
     """A primary objective of one head; built as `Objective(facts, **options)`."""
 
-    kind: ClassVar[Literal["number", "class"]]
+    kind: ClassVar[Literal["number", "class", "image"]]
+    """What it predicts; `image` for what the images themselves teach, see `Pretext`."""
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
     outputs: int
@@ -182,6 +219,39 @@ class Objective(Component, ABC):
         """Set the output bias to the training mean or log-odds, where that makes sense."""
 
 
+class Pretext(Objective):
+    """A primary objective that the images themselves give: it makes its own head, and predicts nothing for anybody."""
+
+    kind = "image"
+    metrics = ()
+    outputs = 0
+
+    @abstractmethod
+    def head(self, feature_dim: int, inputs: Inputs) -> nn.Module:
+        """Make the layers that it needs on top of the encoder, such as a decoder."""
+
+    @abstractmethod
+    def term(
+        self, encode: Callable[[Tensor], Tensor], head: nn.Module, batch: Batch, name: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the mean loss of a batch, and what else is worth a line in the history.
+
+        Args:
+            encode: from inputs (batch, channel, *spatial) to features (batch, feature_dim).
+            head: what `head` made.
+            batch: samples; everything random is drawn from their seeds.
+            name: of its targets in the batch, where it has any.
+        """
+
+    def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+        """Refuse: there are no outputs."""
+        raise TypeError("the images themselves give this loss; it is asked for by `term`")
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Refuse: there is nothing to predict."""
+        raise TypeError("an objective of images predicts nothing for anybody")
+
+
 @frozen
 class StepContext:
     """What an auxiliary objective may read in one step.
@@ -194,6 +264,7 @@ class StepContext:
         outputs: head outputs by head, for the samples its role gives.
         step: optimizer steps done so far.
         progress: step over all steps, 0 to 1.
+        notes: numbers for the history that are no terms of the loss.
     """
 
     encoder: Encoder
@@ -203,6 +274,7 @@ class StepContext:
     outputs: Mapping[str, Tensor]
     step: int
     progress: float
+    notes: Mapping[str, Tensor] = field(factory=dict)
 
 
 class Learner(Component):

@@ -34,6 +34,7 @@ KINDS: Mapping[str, Kind] = {
     "architecture": Kind("architectures", contracts.Encoder),
     "data": Kind("data", contracts.DataModule),
     "preprocess": Kind("preprocess", contracts.Preprocess),
+    "augment": Kind("augments", contracts.Augmentation),
     "objective": Kind("objectives", contracts.Objective),
     "head": Kind("heads", contracts.Head),
     "auxiliary": Kind("auxiliaries", contracts.Auxiliary),

@@ -270,7 +270,7 @@ class Checks:
             try:
                 encoder = self.bench.encoder(hashed["architecture"], inputs, way)
                 with self.bench.construction(way):
-                    network = add_heads(encoder, hashed["heads"], 0, self.bench.places)
+                    network = add_heads(encoder, inputs, hashed["heads"], 0, self.bench.places)
             except TlimbError as failed:
                 error = failed
                 continue

@@ -176,7 +176,8 @@ def _batch(network: Network, inputs: Inputs, size: int, device: str) -> Batch:
         targets[name] = torch.zeros(size, dtype=kind, device=device)
         valid[name] = torch.ones(size, dtype=torch.bool, device=device)
     images = torch.zeros(size, inputs.channels, *inputs.shape, device=device)
-    return Batch(images, torch.zeros(size, dtype=torch.int64, device=device), targets, valid)
+    rows = torch.zeros(size, dtype=torch.int64, device=device)
+    return Batch(images, rows, targets, valid, rows)
 
 
 def _kept(network: Network, step: Step) -> int:

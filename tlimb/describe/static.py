@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     "Reader": "cohort",
     "DataModule": "data",
     "Preprocess": "preprocess",
+    "Augmentation": "augment",
     "Encoder": "architecture",
     "Head": "head",
     "Objective": "objective",

@@ -5,11 +5,12 @@ numbers that is fixed before training starts; no hook, no epoch counter and no w
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from tlimb.components.contracts import Batch, DataModule, Sampler
 from tlimb.runner.seeds import augmentation, order_generator, permutation
@@ -137,7 +138,7 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
 
     Attributes:
         sources: role -> training rows.
-        data: augments.
+        data: changes batches before they go to the device.
         seed: of the run.
         sizes: role -> samples in a batch.
         sampler: draws the rows of an epoch; None for all of them in a random order.
@@ -161,12 +162,13 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
         first = within * size
         end = source.rows if within + 1 == batches else first + size
         rows = self._order(role, epoch, source.rows)[first:end]
-        inputs = self.data.augment(source.volumes.take(rows), augmentation(self.seed, role, epoch, rows))
+        seeds = augmentation(self.seed, role, epoch, rows)
         return Batch(
-            inputs,
+            self.data.before_transfer(source.volumes.take(rows), seeds),
             rows,
             {head: values[rows] for head, values in source.targets.items()},
             {head: values[rows] for head, values in source.valid.items()},
+            seeds,
         )
 
     def _order(self, role: str, epoch: int, rows: int) -> Tensor:
@@ -180,6 +182,27 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
         return self._orders[role, epoch]
 
 
+def resident(sources: Mapping[str, Source], data: DataModule, device: torch.device, workers: int) -> dict[str, Source]:
+    """Give the training rows, on the GPU where they fit there and nothing has to happen to a batch before."""
+    if workers or type(data).before_transfer is not DataModule.before_transfer:
+        return dict(sources)
+    return {role: evolve(one, volumes=one.volumes.resident(device)) for role, one in sources.items()}
+
+
+def load(batches: Batches, numbers: range, device: torch.device, workers: int) -> "DataLoader[Any]":
+    """Give a loader of the batches of these numbers; copies to a GPU go through pinned memory."""
+    stacks = [source.volumes.stacked for source in batches.sources.values()]
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=device.type == "cuda" and all(stack is None or stack.device.type == "cpu" for stack in stacks),
+        # A generator of its own: the loader would draw from torch's otherwise, and change a run.
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """Move a batch."""
     return Batch(
@@ -187,4 +210,10 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         batch.rows.to(device, non_blocking=True),
         {head: values.to(device, non_blocking=True) for head, values in batch.targets.items()},
         {head: values.to(device, non_blocking=True) for head, values in batch.valid.items()},
+        None if batch.seeds is None else batch.seeds.to(device, non_blocking=True),
     )
+
+
+def augmented(batch: Batch, data: DataModule) -> Batch:
+    """Change the samples of a batch at random, on its device."""
+    return batch if batch.seeds is None else evolve(batch, inputs=data.augment(batch.inputs, batch.seeds))

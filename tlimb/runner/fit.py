@@ -12,7 +12,6 @@ import torch
 from attrs import define, field
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Layout, Metric, Optimizer, Scheduler
 from tlimb.components.weights import Sorted
@@ -20,7 +19,7 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
 from tlimb.runner.api import DivergedError, YieldError, role_order
 from tlimb.runner.artefacts import write_diverged, write_fit
-from tlimb.runner.batches import Batches, Course, Position, Source
+from tlimb.runner.batches import Batches, Course, Position, Source, load, resident
 from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
@@ -139,6 +138,7 @@ class Fit:
             scheduler = build_schedule(build(hashed["scheduler"], Scheduler, places), optimizer, course.total_steps)
         self.recipe = Recipe(
             network,
+            self.data,
             scenario,
             weighting,
             auxiliaries,
@@ -306,17 +306,13 @@ class Fit:
             self.job.facts["resumed_at"] = module.ledger.index
         sizes = {role: self.recipe.scenario.samples(role, self.recipe.batch_size) for role in self.sources}
         sampler = build_sampler(self.hashed, self.job.places)
-        batches = Batches(self.sources, self.data, self.recipe.seed, sizes, sampler)
+        workers = self.job.options.loader_workers
+        sources = resident(self.sources, self.data, self.device, workers)
+        batches = Batches(sources, self.data, self.recipe.seed, sizes, sampler)
         start = module.ledger.index
         stopped = module.resumed is not None and module.resumed["ledger"]["stopped"]
         todo = range(start, start if stopped else self.recipe.course.batches)
-        loader: DataLoader[Any] = DataLoader(
-            batches,
-            batch_size=None,
-            sampler=todo,
-            num_workers=self.job.options.loader_workers,
-            generator=torch.Generator().manual_seed(0),
-        )
+        loader = load(batches, todo, self.device, workers)
         if len(todo):
             with self.job.stop_signal():
                 self._trainer().fit(module, loader)

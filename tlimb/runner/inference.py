@@ -1,18 +1,22 @@
 """Predictions for all rows of a view, in row order."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tlimb.components.contracts import Network
+from tlimb.components.contracts import Batch, Network, Pretext
+from tlimb.runner.batches import to_device
 from tlimb.runner.environment import PRECISION
 from tlimb.runner.networks import load_tensors, save_tensors
 from tlimb.runner.volumes import Volumes
+
+if TYPE_CHECKING:
+    from tlimb.runner.validation import ValidationPart
 
 Predictions = dict[str, np.ndarray[Any, Any]]
 
@@ -30,25 +34,52 @@ def forward_all(
 
     The modules are in eval mode meanwhile and in their former mode afterwards.
     """
-    modules = [module for top in (network.encoder, *network.heads.values()) for module in top.modules()]
-    modes = [module.training for module in modules]
-    parts: dict[str, list[Tensor]] = {name: [] for name in network.heads}
-    _set_modes(modules, [False] * len(modules))
-    try:
+    heads = {name: head for name, head in network.heads.items() if not isinstance(network.objectives[name], Pretext)}
+    parts: dict[str, list[Tensor]] = {name: [] for name in heads}
+    if not heads:
+        return {}
+    with _resting(network):
         for first in range(0, rows, batch_size):
             inputs = volumes.take(torch.arange(first, min(first + batch_size, rows))).to(device)
             with arithmetic(device, precision):
                 features = network.encoder(inputs)
-                for name, head in network.heads.items():
+                for name, head in heads.items():
                     parts[name].append(head(features).float().cpu())
-    finally:
-        _set_modes(modules, modes)
     return {name: torch.cat(part) for name, part in parts.items()}
 
 
-def _set_modes(modules: list[nn.Module], modes: list[bool]) -> None:
-    for module, mode in zip(modules, modes, strict=True):
-        module.training = mode
+@torch.no_grad()
+def pretext_loss(
+    network: Network, part: "ValidationPart", name: str, batch_size: int, device: torch.device, precision: str
+) -> float:
+    """Give the mean loss of what the images themselves teach; what is random in it is the same at every call."""
+    objective = network.objectives[name]
+    assert isinstance(objective, Pretext)
+    targets, valid = part.tensors[name]
+    total = 0.0
+    with _resting(network):
+        for first in range(0, part.rows, batch_size):
+            rows = torch.arange(first, min(first + batch_size, part.rows))
+            pair = {name: targets[rows]}, {name: valid[rows]}
+            batch = to_device(Batch(part.volumes.take(rows), rows, *pair, rows), device)
+            with arithmetic(device, precision):
+                loss, _ = objective.term(network.encoder, network.heads[name], batch, name)
+            total += float(loss) * len(rows)
+    return total / part.rows
+
+
+@contextmanager
+def _resting(network: Network) -> Iterator[None]:
+    """Put encoder and heads into eval mode for a while, and back into the mode that each module had."""
+    modules = [module for top in (network.encoder, *network.heads.values()) for module in top.modules()]
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
 
 
 def predictions(network: Network, outputs: Mapping[str, Tensor]) -> Predictions:

@@ -11,7 +11,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from tlimb.cohorts.view import scale
-from tlimb.components.contracts import Encoder, Head, Inputs, Layout, Network, Objective, TargetFacts
+from tlimb.components.contracts import Encoder, Head, Inputs, Layout, Network, Objective, Pretext, TargetFacts
 from tlimb.components.transfer import transfer, transferred
 from tlimb.components.weights import Sorted, arrange, read
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -93,7 +93,7 @@ def build_network(
 
     Two arms of a study that differ in anything else start from equal weights, so their difference is paired.
     """
-    return add_heads(build_encoder(architecture, inputs, seed, places), heads, seed, places)
+    return add_heads(build_encoder(architecture, inputs, seed, places), inputs, heads, seed, places)
 
 
 def build_encoder(architecture: Mapping[str, Any], inputs: Inputs, seed: int, places: Places) -> Encoder:
@@ -102,7 +102,9 @@ def build_encoder(architecture: Mapping[str, Any], inputs: Inputs, seed: int, pl
     return build(architecture, Encoder, places, inputs)
 
 
-def add_heads(encoder: Encoder, heads: Sequence[Mapping[str, Any]], seed: int, places: Places) -> Network:
+def add_heads(
+    encoder: Encoder, inputs: Inputs, heads: Sequence[Mapping[str, Any]], seed: int, places: Places
+) -> Network:
     """Make the heads on an encoder; see `build_network`."""
     made: dict[str, nn.Module] = {}
     objectives: dict[str, Objective] = {}
@@ -110,8 +112,11 @@ def add_heads(encoder: Encoder, heads: Sequence[Mapping[str, Any]], seed: int, p
         name = head["name"]
         objective = build(head["objective"], Objective, places, facts_of(head))
         seed_initialisation(seed, "head", name)
-        made[name] = build(head["head"], Head, places, encoder.feature_dim, objective.outputs)
-        objective.initialise(made[name])
+        if isinstance(objective, Pretext):
+            made[name] = objective.head(encoder.feature_dim, inputs)
+        else:
+            made[name] = build(head["head"], Head, places, encoder.feature_dim, objective.outputs)
+            objective.initialise(made[name])
         objectives[name] = objective
     return Network(
         encoder,

@@ -7,7 +7,7 @@ import torch
 from attrs import asdict, define, field, frozen
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Auxiliary, Learner, Network, Scenario, Weighting
+from tlimb.components.contracts import Auxiliary, DataModule, Learner, Network, Scenario, Weighting
 from tlimb.runner.batches import Course
 from tlimb.runner.frozen import Freezer
 from tlimb.runner.validation import Monitored, ValidationPart
@@ -22,6 +22,7 @@ class Ledger:
         sums: sum of each loss term over the samples of the running epoch.
         samples: samples of the running epoch.
         norms: norm of the encoder's gradient in the running epoch's first step, of the sum and of each added term.
+        notes: numbers of the epoch's last batch that are no terms of the loss.
         history: one JSON object an epoch.
         best: best monitored value; None before the first.
         best_epoch: its epoch, counted from 1; 0 before the first.
@@ -33,6 +34,7 @@ class Ledger:
     sums: dict[str, float] = field(factory=dict)
     samples: int = 0
     norms: dict[str, float] = field(factory=dict)
+    notes: dict[str, Any] = field(factory=dict)
     history: list[dict[str, Any]] = field(factory=list)
     best: float | None = None
     best_epoch: int = 0
@@ -50,6 +52,7 @@ class Recipe:
 
     Attributes:
         network: encoder, heads, objectives.
+        data: augments batches on the device.
         scenario: makes the loss terms of a step.
         weighting: brings the heads' terms together; None for their sum.
         auxiliaries: name -> term that is added.
@@ -71,6 +74,7 @@ class Recipe:
     """
 
     network: Network
+    data: DataModule
     scenario: Scenario
     weighting: Weighting | None
     auxiliaries: Mapping[str, Auxiliary]

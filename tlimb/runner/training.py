@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tlimb.components.contracts import Batch
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError
-from tlimb.runner.batches import Position, to_device
+from tlimb.runner.batches import Position, augmented, to_device
 from tlimb.runner.recipe import Ledger, Recipe
 from tlimb.runner.seeds import seed_batch
 from tlimb.runner.validation import Seen, validate
@@ -54,6 +54,11 @@ class Training(pl.LightningModule):
         """Move the batches of all roles."""
         index, batches = batch
         return index, {role: to_device(one, device) for role, one in batches.items()}
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment the batches of all roles, on the device."""
+        index, batches = batch
+        return index, {role: augmented(one, self.recipe.data) for role, one in batches.items()}
 
     def train(self, mode: bool = True) -> "Training":
         """Set the mode; what is frozen stays in eval."""
@@ -121,6 +126,8 @@ class Training(pl.LightningModule):
         recipe = self.recipe
         progress = at.step / max(1, recipe.course.total_steps)
         found, context = recipe.scenario.terms(recipe.network, batches, at.step, progress)
+        if at.ends_epoch:
+            self.ledger.notes = {name: plain_number(float(value)) for name, value in context.notes.items()}
         terms = {name: term for name, term in found.items() if name in recipe.network.heads}
         added = {name: term for name, term in found.items() if name not in recipe.network.heads}
         if recipe.weighting is not None:
@@ -204,7 +211,9 @@ class Training(pl.LightningModule):
         named = self._named_rates()
         if named:
             line["rates"] = named
-        ledger.sums, ledger.samples, ledger.norms = {}, 0, {}
+        if ledger.notes:
+            line["notes"] = ledger.notes
+        ledger.sums, ledger.samples, ledger.norms, ledger.notes = {}, 0, {}, {}
         self._check_weights(at.epoch + 1)
         if self.recipe.validation:
             seen = self.validate_all()

@@ -9,8 +9,8 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from tlimb.components.contracts import Metric, Network
-from tlimb.runner.inference import Predictions, forward_all, predictions
+from tlimb.components.contracts import Metric, Network, Pretext
+from tlimb.runner.inference import Predictions, forward_all, predictions, pretext_loss
 from tlimb.runner.volumes import Volumes
 
 Known = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -87,6 +87,8 @@ def validate(
         outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision)
         losses[role] = {
             head: _loss(network, part, head, outputs[head])
+            if head in outputs
+            else pretext_loss(network, part, head, batch_size, device, precision)
             for head in network.heads
             if network.roles.get(head) in (None, role)
         }
@@ -104,7 +106,11 @@ def unlabelled(network: Network, parts: Mapping[str, ValidationPart], monitored:
     role = monitored.role if monitored.role is not None else next(iter(parts))
     heads = [head for head in network.heads if monitored.metric or network.roles.get(head) in (None, role)]
     watched = [monitored.head] if monitored.head is not None else heads if monitored.metric is None else heads[:1]
-    return [head for head in watched if not parts[role].known[head][1].any()]
+    return [
+        head
+        for head in watched
+        if not isinstance(network.objectives[head], Pretext) and not parts[role].known[head][1].any()
+    ]
 
 
 def _value(

@@ -54,7 +54,7 @@ class Volumes:
     """Volumes of one view in row order, in memory or mapped from the cache.
 
     Attributes:
-        stacked: (n, channel, *spatial) float32; None when they are mapped.
+        stacked: (n, channel, *spatial) float32, on the CPU or on a GPU; None when they are mapped.
         mapped: one read-only array a row; empty when they are stacked.
         shape: (channel, *spatial).
     """
@@ -64,10 +64,19 @@ class Volumes:
     shape: tuple[int, ...]
 
     def take(self, rows: Tensor) -> Tensor:
-        """Give the volumes of some rows, (batch, channel, *spatial) float32, as a copy."""
+        """Give the volumes of some rows, (batch, channel, *spatial) float32, copied, on the device where they lie."""
         if self.stacked is not None:
             return self.stacked[rows]
         return torch.from_numpy(np.stack([self.mapped[int(row)] for row in rows]))
+
+    def resident(self, device: torch.device) -> "Volumes":
+        """Give the same volumes in the memory of a GPU, where they take no more than a third of what is free there."""
+        if device.type != "cuda" or self.stacked is None:
+            return self
+        free, _ = torch.cuda.mem_get_info(device)
+        if 3 * self.stacked.numel() * self.stacked.element_size() > free:
+            return self
+        return Volumes(self.stacked.to(device), (), self.shape)
 
 
 def open_volumes(

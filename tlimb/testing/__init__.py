@@ -18,7 +18,7 @@ import torch
 
 from tlimb import describe
 from tlimb.components import contracts, discovery
-from tlimb.testing.images import check_data, check_metric, check_preprocess
+from tlimb.testing.images import check_augment, check_data, check_metric, check_preprocess
 from tlimb.testing.learning import (
     check_auxiliary,
     check_objective,
@@ -73,6 +73,7 @@ CHECKS: Mapping[str, Callable[[Callable[..., Any], type[Any]], None]] = {
     "architecture": check_encoder,
     "data": check_data,
     "preprocess": check_preprocess,
+    "augment": check_augment,
     "objective": check_objective,
     "head": check_head,
     "auxiliary": check_auxiliary,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tlimb.components import contracts
+from tlimb.components.draws import Draws
 
 
 def check_metric(make: Callable[..., Any], cls: type[Any]) -> None:
@@ -82,3 +83,20 @@ def check_preprocess(make: Callable[..., Any], cls: type[Any]) -> None:
     assert first.mask is not None
     assert first.mask.shape == first.voxels.shape[1:], "the mask does not follow the image"
     assert json.dumps(make().recipe(), sort_keys=True) == json.dumps(make().recipe(), sort_keys=True)
+
+
+def check_augment(make: Callable[..., Any], cls: type[Any]) -> None:
+    """Check that a sample's change depends on its own seed alone, and that the input is left alone."""
+    for count in (2, 3):
+        torch.manual_seed(1)
+        batch = torch.randn(4, 2, *(9, 8, 7)[:count])
+        kept, seeds = batch.clone(), torch.tensor([11, 12, 13, 14])
+        changed = make().apply(batch, Draws(seeds, 1, 2))
+        assert changed.shape == batch.shape
+        assert changed.dtype == torch.float32
+        assert torch.isfinite(changed).all()
+        assert torch.equal(batch, kept), "the step changed its input"
+        again = make().apply(batch[2:], Draws(seeds[2:], 1, 2))
+        assert torch.allclose(again, changed[2:], atol=1e-6), "a sample's change depends on its batch"
+        other = make().apply(batch, Draws(seeds + 100, 1, 2))
+        assert not torch.equal(other, changed), "the seed decides nothing"

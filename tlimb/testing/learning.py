@@ -9,11 +9,15 @@ from torch import Tensor, nn
 from tlimb.components import contracts, discovery
 
 CLASSES = contracts.TargetFacts("sex", ("F", "M", "other"), (3, 2, 1), None, None)
+TINY = contracts.Inputs(1, (4, 4, 4))
 NUMBERS = contracts.TargetFacts("age", (), (), 50.0, 20.0)
 
 
 def check_objective(make: Callable[..., Any], cls: type[Any]) -> None:
     """Check masking, gradients, predictions and initialisation of an objective."""
+    if issubclass(cls, contracts.Pretext):
+        _check_pretext(make)
+        return
     objective = make(CLASSES if cls.kind == "class" else NUMBERS)
     torch.manual_seed(5)
     raw = torch.randn(6, objective.outputs)
@@ -42,6 +46,27 @@ def check_objective(make: Callable[..., Any], cls: type[Any]) -> None:
     _check_predictions(objective, cls, raw)
 
 
+def _check_pretext(make: Callable[..., Any]) -> None:
+    """Check that the term teaches encoder and head, and that what is random in it is drawn from the seeds."""
+    network, batches = tiny_network()
+    encoder, batch = network.encoder, batches["data"]
+    objective = make(NUMBERS)
+    torch.manual_seed(5)
+    head = objective.head(encoder.feature_dim, TINY)
+    losses = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        loss, notes = objective.term(encoder, head, batch, "age")
+        assert loss.shape == ()
+        assert torch.isfinite(loss)
+        assert all(value.shape == () for value in notes.values())
+        losses.append(loss)
+    assert torch.equal(*losses), "something random is not drawn from the seeds of the samples"
+    torch.autograd.backward(losses[0])
+    silent = [name for part in (encoder, head) for name, p in part.named_parameters() if p.grad is None]
+    assert not silent, f"no gradient reaches {silent[:3]}"
+
+
 def _check_predictions(objective: contracts.Objective, cls: type[Any], raw: Tensor) -> None:
     predictions = objective.predict(raw)
     if cls.kind == "number":
@@ -60,12 +85,12 @@ class _Tiny(contracts.Encoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.ReLU())
+        self.network = nn.Sequential(nn.Linear(64, 3), nn.BatchNorm1d(3), nn.ReLU())
         self.feature_dim = 3
         self.stages = ("0", "1")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return cast("Tensor", self.network(inputs))
+        return cast("Tensor", self.network(inputs.flatten(1)))
 
 
 def tiny_network() -> tuple[contracts.Network, dict[str, contracts.Batch]]:
@@ -76,7 +101,8 @@ def tiny_network() -> tuple[contracts.Network, dict[str, contracts.Batch]]:
     encoder, heads = _Tiny(), nn.ModuleDict({"age": nn.Linear(3, 1)})
     network = contracts.Network(encoder, cast("Any", heads), {"age": Regression(NUMBERS, target="age")}, {"age": 0.5})
     truth, valid = {"age": torch.linspace(30, 70, 5)}, {"age": torch.ones(5, dtype=torch.bool)}
-    batch = contracts.Batch(torch.randn(5, 4), torch.arange(5), truth, valid)
+    rows = torch.arange(5)
+    batch = contracts.Batch(torch.randn(5, *TINY.shape).unsqueeze(1), rows, truth, valid, rows + 7)
     return network, dict.fromkeys(("data", "labelled", "unlabelled", "source", "target"), batch)
 
 
@@ -86,7 +112,7 @@ def check_scenario(make: Callable[..., Any], cls: type[Any]) -> None:
     roles = {role: batches[role] for role in cls.roles}
     scenario = make()
     torch.manual_seed(4)
-    scenario.build(network, contracts.Inputs(1, (4,)))
+    scenario.build(network, TINY)
     if not cls.trains:
         _check_untrained(scenario, network, roles)
         return
@@ -117,7 +143,7 @@ def check_auxiliary(make: Callable[..., Any], cls: type[Any]) -> None:
         transferred = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
         auxiliary = make()
         torch.manual_seed(6)
-        auxiliary.build(network, contracts.Inputs(4, ()))
+        auxiliary.build(network, TINY)
         auxiliary.begin(encoder, transferred)
         with torch.no_grad():
             encoder.network[0].weight.add_(0.3)  # type: ignore[index]
@@ -138,7 +164,7 @@ def check_weighting(make: Callable[..., Any], cls: type[Any]) -> None:
     terms = {"age": torch.tensor(2.0, requires_grad=True), "sex": torch.tensor(0.5, requires_grad=True)}
     weighting = make()
     layers: Any = nn.ModuleDict({name: nn.Linear(2, 1) for name in terms})
-    weighting.build(contracts.Network(nn.Identity(), layers, {}, dict.fromkeys(terms, 1.0)), contracts.Inputs(1, (4,)))  # type: ignore[arg-type]
+    weighting.build(contracts.Network(nn.Identity(), layers, {}, dict.fromkeys(terms, 1.0)), TINY)  # type: ignore[arg-type]
     combined = weighting.combine(terms)
     assert combined.keys() == terms.keys()
     grads = torch.autograd.grad(torch.stack(list(combined.values())).sum(), list(terms.values()))

@@ -8,7 +8,7 @@ import torch
 from attrs import evolve
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Auxiliary, Batch, Encoder, Inputs, Network, StepContext
+from tlimb.components.contracts import Auxiliary, Batch, Encoder, Inputs, Network, Pretext, StepContext
 
 Maps = dict[str, Tensor]
 TEMPERATURE = 5.0
@@ -161,7 +161,7 @@ class _Parent(nn.Module):
         self.encoder.eval()
         self.heads.eval()
         for role, batch in batches.items():
-            heads = [name for name in self.heads if (self._network[2].get(name) or next(iter(batches))) == role]
+            heads = self._heads_of(role, next(iter(batches)))
             count = min(len(batch.inputs), most - int(self.seen))
             if count < 1 or not heads:
                 continue
@@ -176,6 +176,12 @@ class _Parent(nn.Module):
             self.rises += count * torch.stack(rises)
             self.seen += count
         self._maps = {}
+
+    def _heads_of(self, role: str, first: str) -> list[str]:
+        """Name the heads that have labels in a role; what images teach by themselves has none."""
+        objectives, _, roles = self._network
+        labelled = [name for name in self.heads if not isinstance(objectives[name], Pretext)]
+        return [name for name in labelled if (roles.get(name) or first) == role]
 
     def _loss(self, batch: Batch, heads: Sequence[str]) -> Tensor:
         objectives, weights, _ = self._network
@@ -200,6 +206,7 @@ def _first(batch: Batch, count: int) -> Batch:
         rows=batch.rows[:count],
         targets={name: one[:count] for name, one in batch.targets.items()},
         valid={name: one[:count] for name, one in batch.valid.items()},
+        seeds=None if batch.seeds is None else batch.seeds[:count],
     )
 
 

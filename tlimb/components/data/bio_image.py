@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from tlimb.components.contracts import Array, DataModule, Preprocess
+from tlimb.components.contracts import Array, Augmentation, DataModule, Preprocess
 from tlimb.components.data.volume_3d import Volume3D
 from tlimb.components.preprocess.canonical import Canonical
 from tlimb.components.preprocess.crop import Crop
@@ -27,12 +27,15 @@ class BioImage(DataModule):
         intensity: `zscore` gives mean 0 and standard deviation 1 in the region, `mean` divides by the mean of all
             voxels before the crop, background included, `none` leaves intensities as they are.
         region: voxels that `zscore` takes its statistics from: those of the mask file, those not 0, or all.
+        augment: random changes of training batches, in order.
 
     Source: for `mean`, Peng et al., Medical Image Analysis 68 (2021) 101871, and the example their weights come with.
     """
 
     revision = 2  # `mean` divides before the crop
     dims: ClassVar[tuple[int, ...]] = (3,)
+    later = ("augment",)
+    lateral = 2
     example: ClassVar[Mapping[str, Any]] = {"spacing_mm": 4.0, "crop": [6, 6, 6]}
 
     def __init__(
@@ -42,7 +45,9 @@ class BioImage(DataModule):
         crop: Annotated[Sequence[Annotated[int, {"minimum": 1, "maximum": 1024}]], {"minItems": 3, "maxItems": 3}],
         intensity: Literal["zscore", "mean"] | None = "zscore",
         region: Literal["mask", "nonzero", "all"] = "nonzero",
+        augment: Sequence[Augmentation] = (),
     ) -> None:
+        self.augmentations = tuple(augment)
         steps: list[Preprocess] = [Canonical(), Resample(spacing_mm=spacing_mm), Crop(shape=crop)]
         if intensity == "zscore":
             steps.append(ZScore(region=region))

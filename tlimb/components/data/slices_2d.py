@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from tlimb.components.contracts import Array, DataModule, Image, Preprocess
+from tlimb.components.contracts import Array, Augmentation, DataModule, Image, Preprocess
 from tlimb.components.images import load
 from tlimb.components.preprocess.canonical import Canonical
 from tlimb.components.preprocess.crop import Crop
@@ -29,10 +29,12 @@ class Slices2D(DataModule):
             before it is cut or padded to `size`, `none` leaves intensities as they are.
         region: pixels that `zscore` takes its statistics from: those of the mask file, those not 0, or all.
         size: rows and columns, cut from or padded around the centre; none for as they are.
+        augment: random changes of training batches, in order.
     """
 
     revision = 2  # `mean` divides before the crop
     dims: ClassVar[tuple[int, ...]] = (2,)
+    later = ("augment",)
 
     def __init__(
         self,
@@ -45,7 +47,13 @@ class Slices2D(DataModule):
             Sequence[int] | None,
             {"minItems": 2, "maxItems": 2, "items": {"type": "integer", "minimum": 1, "maximum": 1024}},
         ] = None,
+        augment: Sequence[Augmentation] = (),
     ) -> None:
+        self.augmentations = tuple(augment)
+        # Columns run from the left in axial and coronal slices; a sagittal one has no left.
+        self.lateral = None if axis == "sagittal" else 3
+        if self.lateral is None and any(one.mirrors for one in augment):
+            raise ValueError("a sagittal slice has no left and right that could be swapped; take `flip` out")
         self.axis = axis
         self.position = float(position)
         self._steps: list[Preprocess] = [] if size is None else [Crop(shape=size)]

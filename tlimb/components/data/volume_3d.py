@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tlimb.components.contracts import Array, DataModule, Preprocess
+from tlimb.components.contracts import Array, Augmentation, DataModule, Preprocess
 from tlimb.components.images import load
 
 
@@ -13,13 +13,17 @@ class Volume3D(DataModule):
 
     Args:
         preprocess: steps, each done on what the one before it gave.
+        augment: random changes of training batches, in order; they need `canonical` among the steps to know the left.
     """
 
     dims: ClassVar[tuple[int, ...]] = (3,)
+    later = ("augment",)
+    lateral = 2
     example: ClassVar[Mapping[str, Any]] = {"preprocess": []}
 
-    def __init__(self, *, preprocess: Sequence[Preprocess]) -> None:
+    def __init__(self, *, preprocess: Sequence[Preprocess], augment: Sequence[Augmentation] = ()) -> None:
         self.preprocess = tuple(preprocess)
+        self.augmentations = tuple(augment)
 
     def load(self, image: Path, mask: Path | None) -> Array:
         """Read and preprocess one volume: float32 (channel, x, y, z)."""

@@ -9,6 +9,7 @@ from attrs import evolve
 from torch import Tensor, nn
 
 from tlimb.components.contracts import Batch, Encoder, Inputs, Network, Scenario, StepContext
+from tlimb.components.labelled import labelled_terms
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -48,11 +49,7 @@ class DomainAdaptation(Scenario):
     ) -> tuple[dict[str, Tensor], StepContext]:
         """Give one term for each head, from the source; auxiliary objectives read the features of both roles."""
         features = self._features(network.encoder, batches)
-        batch, outputs, terms = batches["source"], {}, {}
-        for name, head in network.heads.items():
-            outputs[name] = head(features["source"])
-            loss = network.objectives[name].loss(outputs[name], batch.targets[name], batch.valid[name])
-            terms[name] = network.weights.get(name, 1.0) * loss
+        outputs, terms = labelled_terms(network, batches["source"], features["source"])
         return terms, StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
 
     def _features(self, encoder: Encoder, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
