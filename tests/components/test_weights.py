@@ -5,6 +5,7 @@ import pickle
 import warnings
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from attrs import frozen
@@ -316,6 +317,21 @@ def test_the_form_of_old_versions_of_torch_is_read(tmp_path):
     legacy(prefixed("module.", {"a": torch.arange(3.0)}), path)
     assert path.read_bytes()[:1] == b"\x80"
     assert torch.equal(arrange(read(path), SFCNUKB()).tensors["a"], torch.arange(3.0))
+
+
+def test_settings_and_numbers_beside_the_tensors_are_no_obstacle(tmp_path):
+    path = tmp_path / "trained.pth"
+    more = {"args": argparse.Namespace(lr=0.1), "best": np.float64(0.9), "epoch": np.int64(3), "ok": np.bool_(True)}
+    legacy({"state_dict": {"a": torch.ones(1)}, **more}, path)
+    data = path.read_bytes()
+    assert b"numpy._core.multiarray" in data
+    for written in (data, data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")):
+        path.write_bytes(written)
+        found = read(path)
+        assert (found["best"], found["epoch"], found["args"].lr) == (0.9, 3, 0.1)
+    legacy({"state_dict": {"a": torch.ones(1)}, "table": np.array([Evil()], dtype=object)}, path)
+    with pytest.raises(ValueError, match="neither"):
+        read(path)
 
 
 def test_safetensors_are_read_with_a_layout_too(tmp_path):

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from attrs import frozen
 from safetensors import safe_open
@@ -16,8 +17,14 @@ from torch import Tensor
 from tlimb.components.base import Layout
 
 ZIP, PICKLE, HDF5, LFS = b"PK\x03\x04", b"\x80", b"\x89HDF", b"version https://git-lfs"
-HARMLESS = (argparse.Namespace,)
-"""Classes that may stand beside tensors: they hold values and can do nothing."""
+_SCALAR = np.float64(0).__reduce__()[0]
+HARMLESS: tuple[Any, ...] = (
+    argparse.Namespace,
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float16", "float32", "float64")),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+)
+"""Classes that may stand beside tensors: settings and single numbers, which hold values and can do nothing."""
 NEITHER = "the weights are neither a .safetensors file nor a state dict without code"
 
 

@@ -183,7 +183,7 @@ def populations(study: Study, expansion: Expansion, known: Catalogue) -> Iterato
                 if (name, dataset) in said:
                     continue
                 said.add((name, dataset))
-                if population is not None and population in trained:
+                if population is not None and _plain(population) in {_plain(one) for one in trained}:
                     message = f"`{name}` was trained on cohort {population}, and `{dataset}` is of that cohort"
                 elif not trained:
                     message = (
@@ -205,6 +205,11 @@ def populations(study: Study, expansion: Expansion, known: Catalogue) -> Iterato
                         else "find out whom they were trained on, and write   cohorts: [NAME]"
                     ),
                 )
+
+
+def _plain(population: str) -> str:
+    """Write a population's name without what people write differently: case, spaces and signs."""
+    return "".join(letter for letter in population.casefold() if letter.isalnum())
 
 
 def weights_of(run: Run) -> set[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from tlimb.language.model import Stage
+from tlimb.language.reading import RANGES, node_word
 from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Related, Severity
@@ -145,11 +146,12 @@ def elastic_and_decay(facts: Facts) -> Iterator[Problem]:
         ]
         for optimizer, tree in facts.components(facts.field(stage, "optimizer")):
             body = tree.get(optimizer)
-            for leaf in facts.leaves(None if body is None else body.get("weight_decay")):
-                if not elastic or not isinstance(leaf.value, int | float) or leaf.value <= 0:
+            for leaf in _decays(facts, None if body is None else body.get("weight_decay")):
+                if not elastic:
                     continue
                 name, where = elastic[0]
-                message = f"`weight_decay: {leaf.raw}` pulls to zero what `{name}` pulls to the parent's weights"
+                said = leaf.raw if leaf.kind == "scalar" else f"{node_word(leaf)}: .."
+                message = f"`weight_decay: {said}` pulls to zero what `{name}` pulls to the parent's weights"
                 yield Problem(
                     "combination",
                     message,
@@ -158,3 +160,12 @@ def elastic_and_decay(facts: Facts) -> Iterator[Problem]:
                     related=(Related(where.pointer, f"`{name}`"),),
                     help=f"write   weight_decay: 0   and let `beta` of `{name}` hold the new layers",
                 )
+
+
+def _decays(facts: Facts, tree: Tree | None) -> Iterator[Tree]:
+    """Give what is written for a decay above 0: numbers, and ranges that are searched, which all go above it."""
+    if tree is not None and node_word(tree) in RANGES:
+        yield tree
+    for leaf in facts.leaves(tree):
+        if isinstance(leaf.value, int | float) and leaf.value > 0:
+            yield leaf
