@@ -22,14 +22,6 @@ PLAIN = TargetFacts("y", (), (), 0.0, 1.0)
 SEEDS = range(8)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Layers(contracts.Encoder):
     """An encoder of given layers, averaged over what is behind axis 1."""
 
