@@ -25,10 +25,21 @@ def test_component_passes_the_conformance_suite(kind, name):
 
 def test_the_components_of_the_first_release_are_there():
     expected = {
-        "architecture": ("resnet3d", "sfcn", "timm"),
+        "architecture": (
+            "connectivity",
+            "densenet121",
+            "resnet1d",
+            "resnet3d",
+            "sfcn",
+            "swin3d",
+            "tcn",
+            "timm",
+            "transformer1d",
+            "vit3d",
+        ),
         "data": ("bio_image", "slices_2d", "volume_3d"),
         "preprocess": ("canonical", "crop", "mean", "resample", "zscore"),
-        "objective": ("classification", "regression"),
+        "objective": ("classification", "regression", "soft_bins"),
         "head": ("linear", "mlp"),
         "auxiliary": ("l2_sp",),
         "optimizer": ("adamw", "sgd"),

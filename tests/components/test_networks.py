@@ -162,3 +162,16 @@ def test_dropout_of_resnet3d_acts_in_training_only():
     images = torch.randn(2, 1, 16, 16, 16)
     assert torch.equal(encoder.eval()(images), encoder(images))
     assert not torch.equal(encoder.train()(images), encoder(images))
+
+
+def test_kernel_and_block_dropout_of_sfcn_change_what_they_name_and_no_tensor_names():
+    plain, wide = SFCN(BRAIN, channels=(2, 3, 4)), SFCN(BRAIN, channels=(2, 3, 4), kernel=5, block_dropout=0.5)
+    assert list(plain.network.state_dict()) == list(wide.network.state_dict())
+    assert size(wide) - size(plain) == (1 * 2 + 2 * 3) * (5**3 - 3**3)
+    block = wide.network.feature_extractor.conv_1.train()
+    nn.init.ones_(block[1].bias)
+    dropped = block(torch.randn(8, 2, 6, 6, 6)).flatten(2).eq(0).all(dim=2)
+    assert dropped.any()
+    assert not dropped.all()
+    with pytest.raises(ValueError, match="write an odd one"):
+        SFCN(BRAIN, kernel=2)

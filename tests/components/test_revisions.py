@@ -19,10 +19,13 @@ from tlimb.manifest import digest_text
 GOLDEN = Path(__file__).parent / "golden" / "revisions.json"
 ROOT = Path(__file__).parent.parent.parent
 NUMERICS = (
+    "tlimb/components/attention.py",
     "tlimb/components/contracts.py",
     "tlimb/components/elastic.py",
+    "tlimb/components/samples.py",
     "tlimb/components/freezing.py",
     "tlimb/components/images.py",
+    "tlimb/components/positions.py",
     "tlimb/components/transfer.py",
     "tlimb/components/usable.py",
     "tlimb/components/weights.py",

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from tlimb.components.architectures.connectivity import Connectivity
 from tlimb.components.architectures.sfcn import SFCN
 from tlimb.components.contracts import Inputs
 from tlimb.components.transfer import tensors_digest, transfer, transferred
@@ -105,3 +106,9 @@ def test_a_mean_stem_is_the_mean_over_channels_and_a_new_one_stays_random():
     report = transfer(fresh, tensors, {"stem": "new"})
     assert report.mismatched == (STEM,)
     assert torch.equal(fresh.network.state_dict()[STEM], own)
+
+
+def test_an_encoder_without_weights_has_nothing_to_find():
+    encoders = [Connectivity(Inputs(3, (20,))) for _ in range(2)]
+    report = transfer(encoders[0], encoders[1].network.state_dict())
+    assert (report.matched, report.missing, report.changed) == ((), (), 0)

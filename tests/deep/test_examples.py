@@ -25,6 +25,10 @@ ENCODERS = {
         {"": 11_170_240, "layer3.1.conv1": 9_574_400, "layer4.0.conv1": 8_393_728, "layer4.1.conv1": 4_720_640},
     ),
     "timm model=vit_tiny_patch16_224": (192, {"": 5_389_248}),
+    "connectivity": (276, {"": 0}),
+    "resnet1d depth=10 filters=16": (128, {"": 113_184}),
+    "tcn depth=4 filters=32": (32, {"": 56_864}),
+    "transformer1d patch_size=10 width=32": (32, {"": 33_408}),
 }
 """Width of the features, and the encoder's parameters that train, by the layer that it is frozen up to."""
 NETWORKS = {
@@ -39,6 +43,7 @@ NETWORKS = {
     "pretrain-finetune": 6,
     "probe-and-ladder": 7,
     "random-search": 4,
+    "rest-fmri": 4,
     "shortest": 2,
     "sources-to-targets": 3,
     "two-visits": 1,
@@ -53,6 +58,7 @@ def cohorts(tmp_path_factory):
     make(folder / "data" / "population", 300, families=0.3)
     make(folder / "data" / "brains", 200)
     make(folder / "data" / "visits", 100, visits=2)
+    make(folder / "data" / "people", 300, families=0.3, regions=24)
     for spec in SPECS:
         shutil.copy(spec, folder)
     return folder

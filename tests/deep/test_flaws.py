@@ -176,7 +176,7 @@ def test_weights_of_a_parent_for_another_size_are_told_at_from_with_both_data_li
     assert at(problem) == (5, 20)
     assert problem.message == "149 of 150 encoder tensors match the parent's"
     assert problem.note == ("pos_embed: 1 x 5 x 192 in the parent, 1 x 10 x 192 here",)
-    assert problem.help == ("adapt: {position: new} starts the position embeddings anew",)
+    assert problem.help == ("adapt: {position: interpolate} fits the position embeddings to the size of these images",)
     assert related(problem) == [(5, 36, "gives 48 x 48"), (1, 9, "the parent had 32 x 32")]
 
 

@@ -85,14 +85,14 @@ def test_another_tools_network_is_shown_for_volumes_and_for_slices(said):
         catalogue.load(),
     )
     assert text == (
-        """study.yaml:9:17: error[unknown-architecture]: no architecture is called `resnet18`
+        f"""study.yaml:9:17: error[unknown-architecture]: no architecture is called `resnet18`
   |
 9 |   architecture: resnet18
   |                 ^^^^^^^^
-  = help: write   architecture: {resnet3d: {depth: 18}}    for volumes (your `data: bio_image` gives volumes)
-          or      architecture: {timm: {model: resnet18}}  for 2D slices
-  = note: architectures here: resnet3d, sfcn, timm, or a class path; their options: `tlimb components architecture`
-"""
+  = help: write   architecture: {{resnet3d: {{depth: 18}}}}    for volumes (your `data: bio_image` gives volumes)
+          or      architecture: {{timm: {{model: resnet18}}}}  for 2D slices
+  = note: architectures here: {", ".join(catalogue.load().names("architecture"))}, or a class path; their options: `tlimb components architecture`
+"""  # noqa: E501
     )
 
 

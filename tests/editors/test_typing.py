@@ -132,7 +132,7 @@ def test_hover_shows_the_documentation_of_a_component_and_of_an_option(server, p
 @pytest.mark.parametrize(
     ("text", "marked", "said"),
     [
-        ("    architecture: {resnet3: {depth: 18}}\n", "resnet3", '"resnet3d", "sfcn", "timm"'),
+        ("    architecture: {resnet3: {depth: 18}}\n", "resnet3", '"resnet3d", "sfcn", "swin3d"'),
         ("    trainer: {epochs: 5, batchsize: 3}\n", "batchsize", "not allowed"),
         ("    optimizer: {adamw: {lr: 0.1, wieght_decay: 0.1}}\n", "wieght_decay", "not allowed"),
         ("    optimizer: {adamw: {lr: {chioce: [1, 2]}}}\n", "chioce", '"choice", "compare"'),

@@ -81,8 +81,8 @@ def test_the_learned_variance_is_the_loss_where_the_derivative_is_zero():
 
     optimizer.step(closure)
     # d/ds (exp(-s) L / 2 + s / 2) = 0 at s = log L; without the half of a number, at s = log 2 L.
-    assert float(logs["age"]) == pytest.approx(math.log(3.0), abs=1e-3)
-    assert float(logs["sex"]) == pytest.approx(math.log(0.8), abs=1e-3)
+    assert logs["age"].item() == pytest.approx(math.log(3.0), abs=1e-3)
+    assert logs["sex"].item() == pytest.approx(math.log(0.8), abs=1e-3)
 
 
 def test_projection_removes_exactly_what_works_against_the_other():

@@ -32,7 +32,7 @@ class Net(contracts.Encoder):
         self.stages = tuple(str(n) for n, layer in enumerate(layers) if isinstance(layer, nn.Linear))
 
     def forward(self, inputs):
-        return self.network(inputs)
+        return self.network(inputs.flatten(1))
 
 
 def classes(count=2, name="sex"):
@@ -44,8 +44,13 @@ def number(name="age"):
     return Regression(contracts.TargetFacts(name, mean=0.0, sd=1.0), target=name), 1
 
 
-def network(encoder, objectives, roles=None):
-    heads = {name: nn.Linear(encoder.feature_dim, outputs) for name, (_, outputs) in objectives.items()}
+def network(encoder, objectives, roles=None, inputs=None):
+    heads = {
+        name: objective.head(encoder.feature_dim, inputs)
+        if isinstance(objective, contracts.Pretext)
+        else nn.Linear(encoder.feature_dim, outputs)
+        for name, (objective, outputs) in objectives.items()
+    }
     made: Any = nn.ModuleDict(heads)
     losses = {name: objective for name, (objective, _) in objectives.items()}
     return contracts.Network(encoder, made, losses, dict.fromkeys(heads, 1.0), roles or {})
@@ -57,10 +62,10 @@ def batch(inputs, targets=None, valid=None, rows=None):
     return contracts.Batch(inputs, torch.arange(len(inputs)) if rows is None else rows, targets, valid)
 
 
-def take(whole, rows):
+def take(whole, rows, step=0):
     targets = {name: values[rows] for name, values in whole.targets.items()}
     valid = {name: values[rows] for name, values in whole.valid.items()}
-    return contracts.Batch(whole.inputs[rows], rows, targets, valid)
+    return contracts.Batch(whole.inputs[rows], rows, targets, valid, 1009 * step + rows)
 
 
 def train(
@@ -104,7 +109,7 @@ def train(
         batches = {}
         for role, whole in data.items():
             rows = [next(orders[role]) for _ in range(min(scenario.samples(role, size), len(whole.rows)))]
-            batches[role] = take(whole, torch.tensor(rows))
+            batches[role] = take(whole, torch.tensor(rows), step)
         _step(net, batches, scenario, auxiliary, weighting, optimizer, step, steps)
     for module in modules:
         module.eval()
@@ -161,3 +166,13 @@ def wins(better, worse):
     print("  ".join(f"{a:.3f}/{b:.3f}" for a, b in zip(better, worse, strict=True)))
     print(f"gain {float(gains.mean()):.3f}, standard error {error:.3f}")
     return float(gains.mean()) > 2 * error and float(gains.mean()) > 0
+
+
+class Jitter(contracts.Augmentation):
+    """Noise of a fixed size: of two numbers there is no spread to measure it by."""
+
+    def __init__(self, sd):
+        self.sd = sd
+
+    def apply(self, inputs, draws):
+        return inputs + self.sd * draws.normal(1, *inputs.shape[1:])

@@ -21,7 +21,7 @@ LISTINGS = [listing for kind in catalogue.KINDS for listing in KNOWN.all(kind)]
 def folder(tmp_path_factory):
     """Give a folder with the cohort that the pages name, smaller."""
     made = tmp_path_factory.mktemp("reference")
-    phantom.make(made / "data" / "people", 45, 3, 1, 0.0, 8.0, 0, lambda done, total: None)
+    phantom.make(made / "data" / "people", 45, 3, 1, 0.0, 8.0, 0, lambda done, total: None, 4)
     return made
 
 

@@ -19,6 +19,7 @@ from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
 from tlimb.plan import cautions, checks, diff, write
+from tlimb.plan.bounds import bounds
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
@@ -61,6 +62,7 @@ def make_plan(
         expansion = expander.expand(limit)
         problems += [
             *scarce(expansion, cohorts),
+            *bounds(study, expansion, cohorts, loaded.catalogue),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]

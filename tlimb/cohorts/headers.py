@@ -31,9 +31,10 @@ class Header:
     Attributes:
         shape: size along each axis as stored; trailing axes of length 1 beyond the third are dropped.
         spacing_mm: voxel size in mm along the first three axes; None without a scale.
-        kind: `nifti`, `npy` or `png`, then the type of samples: equal samples of another type are other voxels.
+        kind: `nifti`, `npy`, `png` or `table`, then the type of samples: equal samples of another type are other
+            voxels.
         start: first byte of the samples in the decoded file.
-        length: bytes of the samples; None where only decoding tells (png).
+        length: bytes of the samples; None where only decoding tells (png, tables).
     """
 
     shape: tuple[int, ...]

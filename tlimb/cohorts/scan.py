@@ -1,8 +1,12 @@
-"""One pass over an image file: hash of its bytes, check of its compression to the end, header and samples."""
+"""One pass over an image file: hash of its bytes, check of its compression to the end, header and samples.
+
+Tables of time series count as images too.
+"""
 
 import hashlib
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +14,11 @@ from typing import IO
 
 from attrs import frozen
 
-from tlimb.cohorts import headers
+from tlimb.cohorts import headers, series
 from tlimb.cohorts.headers import CAP_BYTES, PREFIX_BYTES, Header, ImageFaultError
 
 CHUNK = 1 << 18
-SUFFIXES = (".nii", ".nii.gz", ".npy", ".png")
+SUFFIXES = (".nii", ".nii.gz", ".npy", ".png", *series.ENDINGS)
 TRAILING_CAP = 1 << 20
 """Bytes that may follow the samples of a decoded file (NIfTI writers pad)."""
 
@@ -56,7 +60,7 @@ def scan(path: Path) -> Scan:
     """
     ending = suffix(path.name)
     if ending is None:
-        raise ImageFaultError("its ending is none of .nii, .nii.gz, .npy and .png")
+        raise ImageFaultError("its ending is none of .nii, .nii.gz, .npy, .png, .tsv, .csv and .txt")
     whole = hashlib.sha256()
     with opener(path) as handle:
         stored = _stored(handle, whole)
@@ -64,6 +68,8 @@ def scan(path: Path) -> Scan:
             found = _samples(_inflated(stored), ".nii")
         elif ending == ".png":
             found = _png(stored)
+        elif ending in series.ENDINGS:
+            found = _table(stored, ending)
         else:
             found = _samples(stored, ending)
         for _ in stored:  # what follows the samples belongs to the file's hash
@@ -132,6 +138,21 @@ def _samples(chunks: Iterator[bytes], ending: str) -> tuple[Header, str]:
 
 def _begun(header: Header) -> "hashlib._Hash":
     return hashlib.sha256(repr((header.kind, header.shape)).encode())
+
+
+def _table(stored: Iterator[bytes], ending: str) -> tuple[Header, str]:
+    data = bytearray()
+    for chunk in stored:
+        data += chunk
+        if len(data) > CAP_BYTES:
+            raise ImageFaultError("it is too big")
+    found = series.parse(bytes(data), ending)
+    header = Header((found.rows, found.columns), None, "table", 0, None)
+    digest = _begun(header)
+    if sys.byteorder == "big":
+        found.values.byteswap()
+    digest.update(found.values.tobytes())
+    return header, digest.hexdigest()
 
 
 def _png(stored: Iterator[bytes]) -> tuple[Header, str]:

@@ -16,7 +16,9 @@ _HOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class Table(Reader):
-    """Images that a table names, one row a person or visit; .nii, .nii.gz, .npy and .png are read.
+    """Images or time series that a table names, one row a person or visit.
+
+    Images are .nii, .nii.gz, .npy or .png; time series are .npy, or tables of numbers in .tsv, .csv or .txt.
 
     Args:
         file: Table (.csv or .tsv), relative to the root.

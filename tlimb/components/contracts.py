@@ -5,169 +5,27 @@ documentation is the `Args:` section of the class docstring, their types and def
 is raised when a change alters results; it is part of every digest.
 """
 
-import hashlib
-import inspect
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from attrs import field, frozen
 from torch import Tensor, nn
 
-from tlimb import describe
 from tlimb.components.base import Component as Component
 from tlimb.components.base import Layout as Layout
 from tlimb.components.base import Metric as Metric
-from tlimb.components.draws import Draws
-
-Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-@frozen
-class Inputs:
-    """What an encoder receives: `channels`, and the spatial `shape` in voxels or pixels."""
-
-    channels: int
-    shape: tuple[int, ...]
-
-
-@frozen
-class TargetFacts:
-    """What the plan knows of a target, from the training part only.
-
-    Attributes:
-        label: name of the label; None for an objective without one.
-        classes: class names in the order of outputs; empty for numbers.
-        counts: people per class, same order.
-        mean: mean of a number target, in its unit; None for classes.
-        sd: standard deviation of a number target (ddof 0, 1.0 when constant).
-    """
-
-    label: str | None = None
-    classes: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
-    mean: float | None = None
-    sd: float | None = None
-
-
-@frozen
-class Batch:
-    """Samples of one role.
-
-    Attributes:
-        inputs: (batch, channel, *spatial) float32, preprocessed and augmented.
-        rows: (batch,) int64, position of each sample in its view.
-        targets: head -> (batch,) float32 numbers or int64 class positions; 0 where missing.
-        valid: head -> (batch,) bool, False where the label is missing.
-        seeds: (batch,) int64, f(run seed, role, epoch, sample), for what is random about a sample; None outside
-            training.
-    """
-
-    inputs: Tensor
-    rows: Tensor
-    targets: Mapping[str, Tensor]
-    valid: Mapping[str, Tensor]
-    seeds: Tensor | None = None
-
-
-@frozen
-class Image:
-    """One image in memory, between two steps of preprocessing.
-
-    Attributes:
-        voxels: (channel, *spatial) float32, finite.
-        affine: (4, 4) float64, voxel indices to world coordinates in mm (x right, y anterior, z superior); None for
-            files that have none (.npy, .png), whose axes then are taken as they are.
-        mask: (*spatial) bool, True inside the brain; None when no mask is given.
-    """
-
-    voxels: Array
-    affine: np.ndarray[Any, np.dtype[np.float64]] | None = None
-    mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None
-
-
-class Preprocess(Component, ABC):
-    """One deterministic step on an image; an option is kept in the attribute of its name."""
-
-    @abstractmethod
-    def apply(self, image: Image) -> Image:
-        """Give the changed image.
-
-        Raises:
-            ValueError: the step cannot be done on this image; the message names no file.
-        """
-
-    def recipe(self) -> dict[str, Any]:
-        """Give, as JSON, everything that decides the bits of `apply`: class, revision, options, and foreign code."""
-        cls = type(self)
-        names = [p.name for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        options = {name: describe.plain(getattr(self, name)) for name in names}
-        recipe = {"class": f"{cls.__module__}.{cls.__qualname__}", "revision": cls.revision, "options": options}
-        if not cls.__module__.startswith("tlimb."):
-            module = inspect.getsource(sys.modules[cls.__module__])
-            recipe["code"] = hashlib.sha256(module.encode()).hexdigest()
-        return recipe
-
-
-class Augmentation(Component, ABC):
-    """One random change of a training batch, made on the device where the batch lies."""
-
-    mirrors: ClassVar[bool] = False
-    """It swaps left and right, which makes labels about a side wrong."""
-
-    @abstractmethod
-    def apply(self, inputs: Tensor, draws: Draws) -> Tensor:
-        """Give the changed batch; a sample's change depends on its own seed alone, and at zero strength it is none.
-
-        Args:
-            inputs: (batch, channel, *spatial) float32.
-            draws: random numbers of this step, (batch, ...); purpose 0 says which samples are changed.
-        """
-
-
-class DataModule(Component, ABC):
-    """Loading and preprocessing of one image, and augmentation of a batch."""
-
-    augmentations: Sequence[Augmentation] = ()
-    """Steps of `augment`, in order."""
-    lateral: int | None = None
-    """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
-
-    @abstractmethod
-    def load(self, image: Path, mask: Path | None) -> Array:
-        """Read and preprocess one image, deterministically: float32 (channel, *spatial).
-
-        Raises:
-            ValueError: the file cannot be used; the message has no file name.
-        """
-
-    @abstractmethod
-    def recipe(self) -> Mapping[str, Any]:
-        """Give, as JSON, everything that decides the bits of `load`; keys the volume cache."""
-
-    def before_transfer(self, inputs: Tensor, seeds: Tensor) -> Tensor:
-        """Change a training batch before it goes to the device, on the CPU and maybe in a process of a loader.
-
-        Args:
-            inputs: (batch, channel, *spatial) float32.
-            seeds: (batch,) int64, f(run seed, role, epoch, sample).
-        """
-        return inputs
-
-    def augment(self, inputs: Tensor, seeds: Tensor) -> Tensor:
-        """Change a training batch at random after its transfer, on its device, each sample by its own seed.
-
-        Args:
-            inputs: (batch, channel, *spatial) float32.
-            seeds: (batch,) int64, f(run seed, role, epoch, sample), on the same device.
-        """
-        for step, augmentation in enumerate(self.augmentations):
-            inputs = augmentation.apply(inputs, Draws(seeds, step, self.lateral))
-        return inputs
+from tlimb.components.samples import Array as Array
+from tlimb.components.samples import Augmentation as Augmentation
+from tlimb.components.samples import Batch as Batch
+from tlimb.components.samples import DataModule as DataModule
+from tlimb.components.samples import Image as Image
+from tlimb.components.samples import Inputs as Inputs
+from tlimb.components.samples import Positions as Positions
+from tlimb.components.samples import Preprocess as Preprocess
+from tlimb.components.samples import TargetFacts as TargetFacts
 
 
 class Encoder(Component, nn.Module, ABC):
@@ -178,11 +36,16 @@ class Encoder(Component, nn.Module, ABC):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
-    """Numbers of spatial dimensions that it accepts."""
+    """Numbers of spatial dimensions that it accepts; 1 for time series, whose regions are the channels."""
+    fewest_channels: ClassVar[int] = 1
+    """Fewest channels that it accepts."""
     network: nn.Module
     feature_dim: int
     stages: tuple[str, ...]
-    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates."""
+    """Names of modules of `network`, input side first, for freezing by stage and layer-wise rates; empty when it has
+    no weights."""
+    positions: Mapping[str, Positions] = MappingProxyType({})
+    """Position embeddings by their name in `network`, so that a transfer can fit them to images of another size."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -204,8 +67,21 @@ class Objective(Component, ABC):
     """What it predicts; `image` for what the images themselves teach, see `Pretext`."""
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
+    limits: ClassVar[tuple[str, str] | None] = None
+    """Options that hold the least and the largest number that can be learned, so that planning can refuse others."""
     outputs: int
     """Width of the head."""
+
+    def refuse(self, targets: Tensor, valid: Tensor) -> None:
+        """Refuse targets that cannot be learned, once, before the first step.
+
+        Args:
+            targets: (n,) of a whole part.
+            valid: (n,) bool.
+
+        Raises:
+            ValueError: some cannot; the message holds none of them.
+        """
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def read(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> Image:
     suffix = next((known for known in SUFFIXES if name.endswith(known)), None)
     if suffix is None:
         raise DataError(f"the file is none of {', '.join(SUFFIXES)}")
-    content = _content(path, limit_bytes)
+    content = read_bytes(path, limit_bytes)
     try:
         voxels, affine = _decode(content, suffix, limit_bytes)
     except DataError:
@@ -118,7 +118,12 @@ def read(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> Image:
     return _finite(path, voxels, affine)
 
 
-def _content(path: Path, limit_bytes: int) -> bytes:
+def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
+    """Read a file whole, noting its digest in the open `recording`.
+
+    Raises:
+        DataError: it cannot be read, is empty, or larger than the limit.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(limit_bytes + 1)

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, field
 from torch import Tensor
 
-from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network
+from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network, Positions
 from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
@@ -205,6 +205,7 @@ class Checks:
         if group.parent is None and foreign is None:
             return None
         elsewhere: tuple[Elsewhere, ...] = ()
+        positions: Mapping[str, Positions] | None = None
         if foreign is not None:
             tensors = self._foreign(group, foreign)
             if tensors is None:
@@ -216,7 +217,8 @@ class Checks:
                 return None  # the parent's own flaw is told there
             parent = group.parent.first
             try:
-                tensors = self.bench.any_encoder(parent.hashed["architecture"], before)[0].network.state_dict()
+                theirs = self.bench.any_encoder(parent.hashed["architecture"], before)[0]
+                tensors, positions = theirs.network.state_dict(), theirs.positions
             except TlimbError:
                 return None
             own = self._inputs[id(group)]
@@ -226,7 +228,7 @@ class Checks:
                     Elsewhere("data", f"the parent had {_size(before)}", parent.work),
                 )
         try:
-            found = compare(encoder, tensors, hashed.get("adapt") or {})
+            found = compare(encoder, tensors, hashed.get("adapt") or {}, positions)
         except TlimbError as error:
             raise _Found(Flaw(tuple(group.works), "from", error.problems[0], elsewhere)) from error
         if foreign is not None and (problem := _beyond(group.name, encoder, found.unexpected)) is not None:

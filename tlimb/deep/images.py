@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from tlimb.cohorts import series
 from tlimb.components.contracts import DataModule, Inputs
 from tlimb.deep.findings import Images
 
@@ -39,6 +40,9 @@ def _pattern(shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.
 def _write(path: Path, images: Images, voxels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
     if images.suffix == ".npy":
         np.save(path, voxels, allow_pickle=False)
+    elif images.suffix in series.ENDINGS:
+        between = {".tsv": "\t", ".csv": ",", ".txt": " "}[images.suffix]
+        np.savetxt(path, voxels, fmt="%d", delimiter=between)
     elif images.suffix == ".png":
         from PIL import Image
 

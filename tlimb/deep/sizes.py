@@ -26,9 +26,15 @@ def dimensions(name: str, dims: tuple[int, ...], inputs: Inputs) -> Problem | No
     """Say that a network of another number of dimensions meets the images; None when it fits."""
     if len(inputs.shape) in dims:
         return None
-    takes = " or ".join(f"{count}D" for count in dims)
-    message = f"`{name}` takes {takes} images, these have {len(inputs.shape)} dimensions"
-    if dims == (2,):
+    hints: tuple[str, ...]
+    takes = "time series" if dims == (1,) else " or ".join(f"{count}D" for count in dims) + " images"
+    message = f"`{name}` takes {takes}, these have {len(inputs.shape)} dimensions"
+    if len(inputs.shape) == 1:
+        message = f"`{name}` takes {takes}, these are time series"
+        hints = ("`resnet1d`, `tcn`, `transformer1d` and `connectivity` are for time series",)
+    elif dims == (1,):
+        hints = ("`data: time_series` reads time series", "or take a network for these images")
+    elif dims == (2,):
         hints = ("`data: {slices_2d: {axis: axial}}` takes one slice of each volume", "or take a network for volumes")
     else:
         hints = ("`data: {bio_image: ..}` or `volume_3d` gives volumes", "or take a 2D network, such as `timm`")

@@ -15,6 +15,7 @@ from tlimb.language.source import parse
 FOLDER = "data/people"
 COHORT = f"tlimb phantom {FOLDER} --participants 60"
 """What makes the images that the studies read."""
+SERIES = f"{FOLDER}/derivatives/series/{{participant_id}}/func/{{participant_id}}_task-rest_timeseries.tsv"
 
 _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
     {
@@ -29,6 +30,8 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
         ("preprocess", "shape"): [20, 24, 20],
         ("auxiliary", "alpha"): 0.1,
+        ("objective", "low"): 15,
+        ("objective", "high"): 90,
         ("optimizer", "lr"): 1e-3,
         ("backend", "volume_claim"): "study",
         ("search", "count"): 4,
@@ -43,6 +46,11 @@ _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
         ("split", "leave_one_out"): {"val": 0.2},
         ("data", "slices_2d"): {"size": [32, 32]},
         ("architecture", "resnet3d"): {"filters": 8},
+        ("architecture", "densenet121"): {"growth": 4, "filters": 8},
+        ("architecture", "swin3d"): {"feature_size": 12, "window": 4},
+        ("architecture", "vit3d"): {"patch_size": 4, "width": 48, "depth": 4, "heads": 3},
+        ("architecture", "resnet1d"): {"depth": 10, "filters": 16},
+        ("architecture", "tcn"): {"filters": 16},
         ("architecture", "sfcn"): {"channels": [8, 16, 32, 32]},
     }
 )
@@ -54,6 +62,15 @@ _NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Networks of public weights, with the options that they need."""
 
 Place = Callable[[dict[str, Any], Listing, Any], None]
+
+
+def cohort(listing: Listing) -> str:
+    """Give the command that makes what the study with a component reads."""
+    return f"{COHORT} --regions 16" if _serial(listing) else COHORT
+
+
+def _serial(listing: Listing) -> bool:
+    return listing.kind in ("data", "architecture") and listing.facts.get("dims") == [1]
 
 
 def written(listing: Listing) -> Any:
@@ -132,18 +149,65 @@ def _in_stage(key: str) -> Place:
     def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
         stage = found["stages"]["train"]
         stage[key] = said
+        if _serial(listing):
+            table = {"file": f"{FOLDER}/participants.tsv", "image": SERIES}
+            found["datasets"]["people"]["files"] = {"table": table}
+            stage["data"] = said if key == "data" else "time_series"
+            stage["architecture"] = said if key == "architecture" else {"tcn": {"filters": 16}}
+            return
         flat = listing.facts.get("dims") == [2] if key == "architecture" else listing.name.endswith("_2d")
         if flat and key == "architecture":
             stage["data"] = {"slices_2d": {"size": [32, 32]}}
         elif flat:
             stage["architecture"] = {"timm": {"model": "resnet18"}}
+        roles = tuple(listing.facts.get("roles") or ())
         if listing.facts.get("needs_parent"):
-            _with_parent(found, key, said)
+            _with_parent(found, listing, key, said)
+        elif listing.facts.get("kind") == "image":
+            _pretrained(found, said)
+        elif roles in _ROLES:
+            _with_roles(found, roles)
 
     return put
 
 
-def _with_parent(found: dict[str, Any], key: str, said: Any) -> None:
+_ROLES: Mapping[tuple[str, ...], Mapping[str, Any]] = {
+    ("labelled", "unlabelled"): {"labelled": {"like": "people", "subset": {"train": 20}}, "unlabelled": None},
+    ("source", "target"): {
+        "source": {"like": "people", "only": {"site": "A"}},
+        "target": {"like": "people", "only": {"site": "B"}},
+    },
+}
+"""Roles that components read together -> datasets that stand for them; None for the people themselves."""
+
+
+def _with_roles(found: dict[str, Any], roles: tuple[str, ...]) -> None:
+    """Give a stage a dataset in each role, and the scenario that reads them where none is written."""
+    stage = found["stages"]["train"]
+    found["datasets"] |= {name: one for name, one in _ROLES[roles].items() if one is not None}
+    named = {name: "people" if one is None else name for name, one in _ROLES[roles].items()}
+    items = [("datasets", named), *((key, value) for key, value in stage.items() if key != "dataset")]
+    stage.clear()
+    stage.update(items)
+    if roles[0] == "source":
+        stage.setdefault("scenario", "domain_adaptation")
+    found["tests"] = {"held_out": {"of": "train", "dataset": "target" if roles[0] == "source" else "people"}}
+
+
+def _pretrained(found: dict[str, Any], said: Any) -> None:
+    """Let what predicts nothing come before a stage that does."""
+    stage = found["stages"]["train"]
+    stage.pop("objective")
+    stages = {
+        "pretrain": {"objective": said},
+        "finetune": {"from": "pretrain", "objective": {"classification": {"target": "sex"}}},
+    }
+    found.pop("tests")
+    found.pop("stages")
+    found |= {"defaults": stage, "stages": stages, "tests": {"held_out": {"of": "finetune"}}}
+
+
+def _with_parent(found: dict[str, Any], listing: Listing, key: str, said: Any) -> None:
     stage = found["stages"].pop("train")
     stage.pop(key)
     shared = {name: stage.pop(name) for name in ("dataset", "data", "architecture", "optimizer", "trainer")}
@@ -151,6 +215,9 @@ def _with_parent(found: dict[str, Any], key: str, said: Any) -> None:
         "pretrain": {"objective": {"regression": {"target": "age"}}},
         "finetune": {"from": "pretrain", **stage, key: said},
     }
+    if listing.facts.get("trains") is False:
+        # The heads are the parent's, so nothing says what to learn.
+        stages["pretrain"], stages["finetune"] = {"objective": stage["objective"]}, {"from": "pretrain", key: said}
     tests = {"held_out": {"of": "finetune"}}
     found |= {"stages": stages, "tests": tests}
     items = [(name, value) for name, value in found.items() if name not in ("stages", "tests")]

@@ -12,7 +12,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from tlimb.phantom import people, render
+from tlimb.phantom import people, render, series
 from tlimb.phantom.people import Person
 from tlimb.problems import ExitCode, Problem, TlimbError
 
@@ -39,6 +39,7 @@ def make(
     voxel_mm: float = 8,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    regions: int = 0,
 ) -> Path:
     """Write a cohort; a folder that holds the same cohort already is left alone.
 
@@ -53,6 +54,8 @@ def make(
         voxel_mm: edge of a voxel, 4 or 8 mm.
         seed: from 0.
         progress: called with (images done, images in all).
+        regions: number of regions, from 2 to 400, whose resting-state series are written into `derivatives/series`;
+            0 for none.
 
     Returns:
         The folder.
@@ -67,6 +70,8 @@ def make(
         "families": families,
         "voxel_mm": voxel_mm,
         "seed": seed,
+        # Not in the stamp of a cohort without: it is the one that earlier versions made.
+        **({"regions": regions} if regions else {}),
     }
     _check(stamp)
     content = {"tlimb-phantom": VERSION, **stamp}
@@ -87,9 +92,9 @@ def make(
 
 
 def _check(stamp: dict[str, Any]) -> None:
-    ranges = {"participants": (1, 9999), "sites": (1, 26), "visits": (1, 99), "families": (0, 1)}
+    ranges = {"participants": (1, 9999), "sites": (1, 26), "visits": (1, 99), "families": (0, 1), "regions": (2, 400)}
     for name, (low, high) in ranges.items():
-        if not low <= stamp[name] <= high:
+        if name in stamp and not low <= stamp[name] <= high:
             message = f"{stamp[name]} is no number of {name} from {low} to {high}"
             raise TlimbError(Problem("phantom-option", message), ExitCode.USAGE)
     if stamp["voxel_mm"] not in (4, 8):
@@ -128,8 +133,12 @@ def _write(folder: Path, content: dict[str, Any], progress: Callable[[int, int],
             noise = people.generator(seed, 4, number, visit)
             image = render.render(base, people.anatomy(seed, who, visit), scanners[who.site], noise)
             _save(folder, who, visit, visits, image, header)
+            if "regions" in content:
+                _series(folder, who, visit, visits, series.draw(seed, who, visit, content["regions"]))
             if progress is not None:
                 progress(number * visits + visit + 1, total)
+    if "regions" in content:
+        _description(folder / "derivatives" / "series", "Resting-state series of the phantom cohort", "derivative")
     _tables(folder, everyone, visits)
     _truth(folder, seed, everyone, visits)
     _description(folder, "Phantom cohort", "raw")
@@ -153,6 +162,17 @@ def _save(folder: Path, who: Person, visit: int, visits: int, image: np.ndarray[
         "SkullStripped": True,
     }
     _json(place / f"{name}.json", sidecar)
+
+
+def _series(folder: Path, who: Person, visit: int, visits: int, values: np.ndarray[Any, Any]) -> None:
+    """Write a table with a row for each time point, and the time between two of them."""
+    session = f"ses-{visit + 1:02d}" if visits > 1 else ""
+    place = folder / "derivatives" / "series" / who.participant / session / "func"
+    place.mkdir(parents=True)
+    name = "_".join(part for part in (who.participant, session, "task-rest_timeseries") if part)
+    columns = [f"region_{region + 1:03d}" for region in range(values.shape[1])]
+    _tsv(place / f"{name}.tsv", columns, [[f"{value:.5g}" for value in row] for row in values])
+    _json(place / f"{name}.json", {"RepetitionTime": series.repetition_time_s(who.site), "TaskName": "rest"})
 
 
 def header_of(base: render.Template) -> bytes:

@@ -66,6 +66,8 @@ def _training(node: Manifest, known: Known, found: Found) -> None:
         if parts["train"] is None:
             message = f"`{stage}` has nobody to train on in `{role}`: the part `train` is empty"
             found[stage, role, ""] = Problem("split-too-small", message, f"/stages/{stage}", on_key=True)
+    if trains_nothing(node):
+        return
     for head in node.hashed["heads"]:
         label, classes = head["facts"]["label"], head["facts"]["classes"]
         if label is None:
@@ -80,7 +82,14 @@ def _training(node: Manifest, known: Known, found: Found) -> None:
             found[stage, "train", head["name"]] = problem
 
 
+def trains_nothing(node: Manifest) -> bool:
+    """Say whether a training takes no steps, so that it reads no labels."""
+    return node.hashed["optimizer"] is None
+
+
 def _validation(node: Manifest, selected: set[Watched], known: Known, found: Found) -> None:
+    if trains_nothing(node):
+        return
     stage, hashed = node.uses[0]["stage"], node.hashed
     trainer = hashed["trainer"]
     watched = set(selected)

@@ -44,6 +44,8 @@ from tlimb.runner.networks import (
     load_heads,
     load_scales,
     load_tensors,
+    positions_of,
+    refuse_targets,
     scaled,
     with_scales,
 )
@@ -120,6 +122,8 @@ class Fit:
         first = next(iter(self.sources.values()))
         self.inputs = Inputs(first.volumes.shape[0], tuple(first.volumes.shape[1:]))
         network = build_network(hashed["architecture"], self.heads, self.inputs, seed, places)
+        known = [{name: (one.targets[name], one.valid[name]) for name in one.targets} for one in self.sources.values()]
+        refuse_targets(network.objectives, [*known, *(part.tensors for part in validation.values())])
         self._inherit(network)
         freezer = Freezer(network.encoder, hashed.get("freeze") or {})
         freezer.apply(0)
@@ -227,7 +231,10 @@ class Fit:
         foreign = (self.hashed.get("weights") or {}).get("encoder")
         if work is not None:
             folder = self.job.parent(work)
-            self.loaded = load_encoder(network.encoder, load_tensors(folder / "encoder.safetensors"), adapt)
+            tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
+            passport = json.loads(disk.read(folder / "passport.json"))
+            positions = positions_of(passport, self.job.places) if own.positions else None
+            self.loaded = load_encoder(own, tensors, adapt, positions)
             if adapt.get("heads") == "keep":
                 self._keep_heads(network, folder)
         elif foreign is not None:
@@ -385,7 +392,6 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
         "more than one device": trainer.get("devices", 1) != 1,
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
         f"a parent as {', '.join(sorted(roles))}": bool(roles),
-        "adapt.position: interpolate": (hashed.get("adapt") or {}).get("position") == "interpolate",
     }
     for what, asked in unbuilt.items():
         if asked:

@@ -1,6 +1,6 @@
 """From the components of a manifest to the network of one run, and from weight files into it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,17 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from tlimb.cohorts.view import scale
-from tlimb.components.contracts import Encoder, Head, Inputs, Layout, Network, Objective, Pretext, TargetFacts
+from tlimb.components.contracts import (
+    Encoder,
+    Head,
+    Inputs,
+    Layout,
+    Network,
+    Objective,
+    Positions,
+    Pretext,
+    TargetFacts,
+)
 from tlimb.components.transfer import transfer, transferred
 from tlimb.components.weights import Sorted, arrange, read
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -127,6 +137,24 @@ def add_heads(
     )
 
 
+def refuse_targets(objectives: Mapping[str, Objective], parts: Iterable[Mapping[str, tuple[Tensor, Tensor]]]) -> None:
+    """Let every objective refuse targets that it cannot learn, of all parts, before the first step.
+
+    Args:
+        objectives: by head.
+        parts: head -> targets and validity of a whole part.
+
+    Raises:
+        TlimbError: an objective refused (65).
+    """
+    for part in parts:
+        for name, (targets, valid) in part.items():
+            try:
+                objectives[name].refuse(targets, valid)
+            except ValueError as error:
+                raise TlimbError(Problem("out-of-bins", str(error)), ExitCode.DATA) from error
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors, sorted by name and without metadata, so that equal tensors are equal bytes."""
     plain = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
@@ -153,6 +181,13 @@ def foreign_tensors(path: Path, layout: Layout | None = None, device: str = "cpu
     return arrange(read(path, device), layout)
 
 
+def positions_of(passport: Mapping[str, Any], places: Places) -> Mapping[str, Positions]:
+    """Give the grids of a trained encoder's position embeddings, from its passport; nothing is drawn or allocated."""
+    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return build(passport["architecture"], Encoder, places, inputs).positions
+
+
 @frozen
 class Loaded:
     """What came from a parent.
@@ -166,9 +201,21 @@ class Loaded:
     report: Mapping[str, Any]
 
 
-def load_encoder(encoder: Encoder, found: Mapping[str, Tensor], adapt: Mapping[str, Any]) -> Loaded:
-    """Put a parent's weights into an encoder; a tensor that does not fit is an error unless the spec says so."""
-    report = transfer(encoder, found, adapt)
+def load_encoder(
+    encoder: Encoder,
+    found: Mapping[str, Tensor],
+    adapt: Mapping[str, Any],
+    positions: Mapping[str, Positions] | None = None,
+) -> Loaded:
+    """Put a parent's weights into an encoder; a tensor that does not fit is an error unless the spec says so.
+
+    Args:
+        encoder: receives them.
+        found: the parent's tensors.
+        adapt: what may differ, as in a manifest.
+        positions: grids of the parent's position embeddings; None where they are not known.
+    """
+    report = transfer(encoder, found, adapt, positions)
     return Loaded(transferred(encoder, report), report.to_json())
 
 

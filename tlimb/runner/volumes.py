@@ -109,7 +109,11 @@ def open_volumes(
     if len(shapes) > 1:
         text = ", ".join(sorted(str(list(shape)) for shape in shapes)[:4])
         raise TlimbError(
-            Problem("different-shapes", f"the preprocessed images differ in shape: {text}", help="set crop"),
+            Problem(
+                "different-shapes",
+                f"the preprocessed images differ in shape: {text}",
+                help="set crop, or window_tr for time series",
+            ),
             ExitCode.DATA,
         )
     shape = next(iter(shapes)) if shapes else ()

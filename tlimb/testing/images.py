@@ -43,17 +43,32 @@ def tiny_volume(folder: Path, name: str = "image.nii.gz") -> Path:
     return folder / name
 
 
+def tiny_table(folder: Path, name: str = "image.tsv") -> Path:
+    """Write time series of 4 regions at 40 time points, a row a time point, with names of regions above them."""
+    values = np.random.default_rng(0).normal(100, 5, (40, 4))
+    lines = [
+        "\t".join(f"region_{region}" for region in range(4)),
+        *("\t".join(map(repr, row)) for row in values.tolist()),
+    ]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / name
+
+
 def check_data(make: Callable[..., Any], cls: type[Any]) -> None:
-    """Check that a data module reads a volume, is deterministic, and refuses a damaged file without naming it."""
+    """Check that a data module reads a volume, is deterministic, and refuses a damaged file without naming it.
+
+    One for time series (`dims` is 1 alone) gets a table instead.
+    """
+    series = tuple(getattr(cls, "dims", ())) == (1,)
     with tempfile.TemporaryDirectory() as name:
-        path = tiny_volume(Path(name))
+        path = (tiny_table if series else tiny_volume)(Path(name))
         module = make()
         array = module.load(path, None)
         assert array.dtype == np.float32
-        assert array.ndim in (3, 4)
+        assert array.ndim == 2 if series else array.ndim in (3, 4)
         assert np.isfinite(array).all()
         assert np.array_equal(array, make().load(path, None)), "a second reading gave something else"
-        damaged = Path(name) / "secret.nii.gz"
+        damaged = Path(name) / f"secret.{'tsv' if series else 'nii.gz'}"
         damaged.write_bytes(path.read_bytes()[:-20])
         message = None
         try:

@@ -33,7 +33,7 @@ def _round_trip(module: nn.Module, make: Callable[[], nn.Module], inputs: Tensor
 def check_encoder(make: Callable[..., Any], cls: type[Any]) -> None:
     """Check shapes, gradients, stages and names of an encoder."""
     for count in cls.dims:
-        for channels in (1, 2):
+        for channels in (cls.fewest_channels, cls.fewest_channels + 1):
             inputs = contracts.Inputs(channels, (32,) * count)
             encoder, other = _same_seed(lambda inputs=inputs: make(inputs))  # type: ignore[misc]
             torch.manual_seed(3)
@@ -58,6 +58,8 @@ def check_encoder(make: Callable[..., Any], cls: type[Any]) -> None:
 
 
 def _check_gradients(encoder: nn.Module, features: Tensor) -> None:
+    if not list(encoder.parameters()):
+        return
     torch.autograd.backward(features.square().sum())
     silent = [name for name, parameter in encoder.named_parameters() if parameter.grad is None]
     assert not silent, f"no gradient reaches {silent[:3]}"
@@ -67,7 +69,7 @@ def _check_names(encoder: contracts.Encoder) -> None:
     inside = {id(parameter) for parameter in encoder.network.parameters()}
     assert all(id(parameter) in inside for parameter in encoder.parameters()), "a parameter stands outside `network`"
     modules = [name for name, _ in encoder.network.named_modules()]
-    assert encoder.stages, "no stages"
+    assert bool(encoder.stages) == bool(inside), "stages are named where there are weights, and only there"
     absent = [stage for stage in encoder.stages if stage not in modules]
     assert not absent, f"stages {absent} are no modules of `network`"
     places = [modules.index(stage) for stage in encoder.stages]

@@ -22,6 +22,7 @@ def phantom(
         float, typer.Option("--families", min=0.0, max=1.0, help="share of people with a sibling")
     ] = 0.0,
     voxel_mm: Annotated[float, typer.Option("--voxel-mm", help="voxel size in mm: 8 or 4")] = 8.0,
+    regions: Annotated[int, typer.Option("--regions", min=0, help="also resting-state series of so many regions")] = 0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="person k is the same for any number of people")] = 0,
 ) -> int:
     """Make a BIDS cohort of synthetic brains with known effects of age, sex, diagnosis and site."""
@@ -33,6 +34,6 @@ def phantom(
         problem = Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'")
         raise TlimbError(problem, ExitCode.BACKEND_MISSING) from error
     with progress.bar("making brains", "images") as observer:
-        maker.make(folder, participants, sites, visits, families, voxel_mm, seed, observer)
+        maker.make(folder, participants, sites, visits, families, voxel_mm, seed, observer, regions)
     print(f"made {participants} people at {sites} sites in {folder}; labels: age, sex, diagnosis, site, family")
     return int(ExitCode.DONE)

@@ -22,6 +22,8 @@ class SFCN(Encoder):
     Args:
         channels: width of each block; the last one has a kernel of 1 and gives the features.
         dropout: probability of dropping a feature before the head, 0 to 1.
+        kernel: edge length of the convolutions in voxels, odd; the last block's stays 1. Published weights have 3.
+        block_dropout: probability of dropping a whole channel after each block but the last, 0 to 1.
 
     Source: Peng, Gong, Beckmann, Vedaldi, Smith: Accurate brain age prediction with lightweight deep neural networks,
         Medical Image Analysis 68 (2021) 101871; weights of UKBiobank_deep_pretrain have these tensor names.
@@ -29,6 +31,7 @@ class SFCN(Encoder):
 
     dims = (3,)
     example: ClassVar[Mapping[str, Any]] = {"channels": [4, 4, 8]}
+    later = ("kernel", "block_dropout")
 
     def __init__(
         self,
@@ -36,15 +39,19 @@ class SFCN(Encoder):
         *,
         channels: Annotated[Sequence[Annotated[int, {"minimum": 1}]], {"minItems": 2}] = CHANNELS,
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.5,
+        kernel: Annotated[int, {"minimum": 1, "maximum": 15}] = 3,
+        block_dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
     ) -> None:
         super().__init__()
         if len(inputs.shape) != 3:
             raise ValueError(f"sfcn needs volumes, the images have {len(inputs.shape)} dimensions")
+        if kernel % 2 == 0:
+            raise ValueError(f"a kernel of {kernel} has no middle: write an odd one")
         blocks = nn.Sequential()
         widths = (inputs.channels, *channels)
         for index, (before, after) in enumerate(pairwise(widths)):
             last = index == len(channels) - 1
-            blocks.add_module(f"conv_{index}", _block(before, after, last))
+            blocks.add_module(f"conv_{index}", _block(before, after, kernel, block_dropout, last))
         self.network = nn.Sequential()
         self.network.add_module("feature_extractor", blocks)
         self.dropout = nn.Dropout(dropout)
@@ -63,8 +70,9 @@ class _Halve(nn.Module):
         return functional.max_pool3d(inputs, [min(2, length) for length in inputs.shape[2:]])
 
 
-def _block(before: int, after: int, last: bool) -> nn.Sequential:
+def _block(before: int, after: int, kernel: int, dropout: float, last: bool) -> nn.Sequential:
     """Make one block; the maximum is taken before the ReLU, as published."""
     if last:
         return nn.Sequential(nn.Conv3d(before, after, 1), nn.BatchNorm3d(after), nn.ReLU())
-    return nn.Sequential(nn.Conv3d(before, after, 3, padding=1), nn.BatchNorm3d(after), _Halve(), nn.ReLU())
+    convolution = nn.Conv3d(before, after, kernel, padding=kernel // 2)
+    return nn.Sequential(convolution, nn.BatchNorm3d(after), _Halve(), nn.ReLU(), nn.Dropout3d(dropout))

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Annotated, Any, ClassVar
 
 import timm as library
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Encoder, Inputs
+from tlimb.components.contracts import Encoder, Inputs, Positions
 
 _LISTS = ("blocks", "stages", "layers")
 
@@ -53,6 +54,7 @@ class Timm(Encoder):
         self.network = _create(model, inputs, drop_rate, drop_path_rate)
         self.feature_dim = _width(self.network)
         self.stages = _stages(self.network)
+        self.positions = _positions(self.network)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32 of images (batch, channel, rows, columns)."""
@@ -94,3 +96,12 @@ def _stages(network: nn.Module) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(names)
+
+
+def _positions(network: nn.Module) -> dict[str, Positions]:
+    """Give the grid of a vision transformer's position embedding; empty for networks without one."""
+    grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
+    embedding = dict(network.named_parameters(recurse=False)).get("pos_embed")
+    if grid is None or embedding is None or embedding.ndim != 3 or embedding.shape[1] < prod(grid):
+        return {}
+    return {"pos_embed": Positions(tuple(grid), embedding.shape[1] - prod(grid))}
