@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from tlimb.components import discovery
 from tlimb.components.weights import arrange
 
 
@@ -13,6 +14,8 @@ def check_layout(make: Callable[..., Any], cls: type[Any]) -> None:
     """Check that a layout gives names back in every wrapping that it knows, drops what it says, and names its terms."""
     layout = make()
     assert cls.licence, f"{cls.__name__} names no licence"
+    known = discovery.names("architecture")
+    assert cls.architecture is None or "." in cls.architecture or cls.architecture in known, "no such architecture"
     for pattern, _ in (*cls.renames, *cls.folded):
         re.compile(pattern)
     plain = {"stage.0.weight": torch.ones(2), "stage.0.other": torch.zeros(())}
