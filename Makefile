@@ -8,6 +8,8 @@ TLIMB := $(VENV)/bin/tlimb
 STAMP := $(VENV)/.tlimb-setup
 UV := .tools/uv/bin/uv
 NEXTFLOW := .tools/nextflow
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tlimb
+KUBERNETES := $(CACHE)/kubernetes/$(shell cat requirements/kubernetes/go.* | sha256sum | head -c 16)
 NODE := .tools/node/.tlimb-setup
 SLURM := slurmctld slurmd slurm-client munge
 # Files of tests share nothing, so they run side by side; the tests of one file stay together, for their fixtures' sake.
@@ -15,10 +17,10 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm
+.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # uv comes from the registry by its pinned hash. A Debian without ensurepip still has pip or can borrow a uv from PATH.
 $(UV): requirements/uv.txt
@@ -75,6 +77,19 @@ slurm: ## install Debian's Slurm for the tests, unless it is there
 	export DEBIAN_FRONTEND=noninteractive; log=$$(mktemp); \
 	{ apt-get -q update && apt-get -q install -y --no-install-recommends $(SLURM); } >$$log 2>&1 || \
 	  { cat $$log >&2; echo "make: Slurm could not be installed" >&2; exit 69; }; rm -f $$log
+
+# The programs are built as they were published, from modules pinned by go.sum, once for each set of pins: minutes, and 2 GB
+# of memory. On a busy machine: GOFLAGS=-p=1 nice make test-kubernetes.
+$(KUBERNETES)/.built:
+	@command -v go >/dev/null || { echo "make: Go is needed, of the version in requirements/kubernetes/go.mod" >&2; exit 69; }
+	@rm -rf $(@D)+ && mkdir -p $(@D)+ && echo "make: building Kubernetes, which takes minutes, into $(@D)" >&2
+	@cd requirements/kubernetes && version=$$(awk '$$1 == "k8s.io/kubernetes" {print $$2}' go.mod) && \
+	  CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o $(@D)+/ tool
+	@mv $(@D)+/server $(@D)+/etcd && touch $(@D)+/.built && rm -rf $(@D) && mv $(@D)+ $(@D)
+
+test-kubernetes: setup $(NEXTFLOW)/nextflow $(KUBERNETES)/.built ## run a study on a real Kubernetes API, scheduler and controllers, built once from Go modules
+	TLIMB_KUBERNETES=$(KUBERNETES) $(PY) -m pytest tests/kubernetes
 
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
 

@@ -19,8 +19,9 @@ ASKED = {
 
 
 def emitted(project, mount, *words, **asked):
-    """Emit a study for Kubernetes, with a volume that is seen under a folder."""
+    """Emit a study for Kubernetes, with a volume that is seen under a folder; what is asked as None is left out."""
     kubernetes = ASKED | {"mount_path": str(mount)} | asked
+    kubernetes = {name: value for name, value in kubernetes.items() if value is not None}
     execution = {
         "container": "my-lab/tlimb:1.0",
         "resources": {"cpus": 1, "memory_gb": 2, "time_h": 0.5},

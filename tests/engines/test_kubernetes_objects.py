@@ -9,7 +9,7 @@ from accepting import posted
 from engines import nextflow_with_kubernetes, trace
 from namespace import STEPS, emitted, objects, step_of
 
-VERSIONS = ("1.28", "1.31", "1.34")
+VERSIONS = ("1.28", "1.31", "1.34", "1.37")
 
 
 @pytest.fixture(scope="module")
