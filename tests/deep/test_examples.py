@@ -32,8 +32,10 @@ ENCODERS = {
 }
 """Width of the features, and the encoder's parameters that train, by the layer that it is frozen up to."""
 NETWORKS = {
+    "layer-wise-rates": 2,
     "learning-curve": 4,
     "leave-site-out": 2,
+    "lp-ft": 6,
     "nested-cross-validation": 2,
     "on-a-cluster": 2,
     "own-data-from-a-table": 1,

@@ -190,7 +190,7 @@ def test_what_the_spec_adapts_is_no_mismatch_and_is_counted(study):
     assert dict(found.networks[1].facts.transfer) == {"matched": 149, "adapted": 0, "missing": 0, "mismatched": 1}
 
 
-def weights(study, tensors, name):
+def weights(study, tensors, name, more=""):
     path = study.folder / name
     if name.endswith(".safetensors"):
         save_file(tensors, path)
@@ -199,7 +199,7 @@ def weights(study, tensors, name):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return (
         VOLUMES + SFCN_LINE + "stages: {finetune: {from: old}}\n"
-        f"pretrained: {{old: {{file: {name}, digest: 'sha256:{digest}', cohorts: [UKB]}}}}\n"
+        f"pretrained: {{old: {{file: {name}, digest: 'sha256:{digest}', cohorts: [UKB]{more}}}}}\n"
     )
 
 
@@ -224,6 +224,25 @@ def test_weights_of_a_file_that_do_not_fit_are_told_at_from(study, name):
 def test_a_file_that_holds_more_than_tensors_is_told(study):
     problem = only(study.check(weights(study, {"state_dict": tensors(), "epoch": 3}, "old.pt")), "weights-mismatch")
     assert problem.message == "the weights are no plain state dict: not only tensors are in it but state_dict, epoch"
+
+
+def test_weights_of_a_layout_are_looked_at_under_their_names_here(study):
+    handed = {"state_dict": {f"module.{name}": one for name, one in tensors().items()}, "epoch": 3}
+    found = study.check(weights(study, handed, "old.pt", ", layout: plain"))
+    assert dict(found.networks[0].facts.transfer)["matched"] == len(tensors())
+    handed["state_dict"]["module.feature_extractor.conv_0.0.weight"] = torch.ones(2, 1, 5, 5, 5)
+    problem = only(study.check(weights(study, handed, "old.pt", ", layout: plain")), "weights-mismatch")
+    assert problem.message.startswith("13 of 14 encoder tensors match")
+    with_code = {"state_dict": tensors(), "callback": print}
+    problem = only(study.check(weights(study, with_code, "old.pt", ", layout: plain")), "weights-mismatch")
+    assert problem.message.endswith("it holds an object of print, which would have to be run")
+
+
+def test_weights_of_a_network_with_more_inside_its_layers_are_warned_of(study):
+    handed = {**tensors(), "classifier.conv_6.weight": torch.ones(1), "feature_extractor.conv_0.5.bias": torch.ones(1)}
+    problem = only(study.check(weights(study, handed, "old.pt")), "weights-mismatch")
+    assert (problem.severity, at(problem)) == (Severity.WARNING, (3, 27))
+    assert problem.message.endswith("has: feature_extractor.conv_0.5.bias")
 
 
 def test_weights_that_are_elsewhere_are_said_to_be_unchecked(study):

@@ -223,9 +223,9 @@ def test_the_catalogue_answers_by_kind_name_and_class():
 
 def test_an_extended_catalogue_leaves_the_first_as_it_was():
     known = load()
-    more = known.with_extra({"layout": {"medicalnet": {"options": {"version": {"schema": {"type": "integer"}}}}}})
-    assert more.get("layout", "medicalnet").options["version"].schema == {"type": "integer"}
-    assert known.get("layout", "medicalnet") is None
+    more = known.with_extra({"layout": {"ours": {"options": {"version": {"schema": {"type": "integer"}}}}}})
+    assert more.get("layout", "ours").options["version"].schema == {"type": "integer"}
+    assert known.get("layout", "ours") is None
     assert set(known.names("split")) == set(more.names("split"))
 
 

@@ -66,7 +66,7 @@ def make_plan(
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]
-        problems += [*checks.populations(study, expansion), *checks.kept_heads(study, expansion)]
+        problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
         problems += cautions.cautions(study, expansion, cohorts)
         problems += _moved(expander, place)
         guard = Guard(cohorts.rows_of, cohorts.kinship())

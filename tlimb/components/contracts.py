@@ -15,6 +15,7 @@ from attrs import field, frozen
 from torch import Tensor, nn
 
 from tlimb.components.base import Component as Component
+from tlimb.components.base import Layout as Layout
 from tlimb.components.base import Metric as Metric
 from tlimb.components.samples import Array as Array
 from tlimb.components.samples import Augmentation as Augmentation
@@ -215,6 +216,11 @@ class Auxiliary(Learner, ABC):
 
 class Optimizer(Component, ABC):
     """Makes a torch optimizer; built as `Optimizer(**options)`."""
+
+    layer_decay: float = 1.0
+    """Factor of the learning rate from each stage of the encoder to the one before it; the heads are outermost."""
+    head_rate: float = 1.0
+    """Learning rate of the heads, as a multiple of the optimizer's."""
 
     @abstractmethod
     def build(self, groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:

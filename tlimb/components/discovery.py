@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "weighting": Kind("weightings", contracts.Weighting),
     "sampler": Kind("samplers", contracts.Sampler),
     "metric": Kind("metrics", contracts.Metric),
+    "layout": Kind("layouts", contracts.Layout),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, field
 from torch import Tensor
 
-from tlimb.components.contracts import DataModule, Encoder, Inputs, Network, Positions
+from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network, Positions
 from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
@@ -67,7 +67,7 @@ class Checks:
     flaws: list[Flaw] = field(factory=list)
     _outputs: dict[tuple[str, Images], Inputs | Exception] = field(factory=dict)
     _inputs: dict[int, Inputs] = field(factory=dict)
-    _files: dict[str, Mapping[str, Tensor]] = field(factory=dict)
+    _files: dict[tuple[str, str], Mapping[str, Tensor]] = field(factory=dict)
 
     def look_at(self, group: Group) -> None:
         """Check one group and keep what was found.
@@ -228,28 +228,34 @@ class Checks:
                     Elsewhere("data", f"the parent had {_size(before)}", parent.work),
                 )
         try:
-            return compare(encoder, tensors, hashed.get("adapt") or {}, positions)
+            found = compare(encoder, tensors, hashed.get("adapt") or {}, positions)
         except TlimbError as error:
             raise _Found(Flaw(tuple(group.works), "from", error.problems[0], elsewhere)) from error
+        if foreign is not None and (problem := _beyond(group.name, encoder, found.unexpected)) is not None:
+            self.flaws.append(Flaw(tuple(group.works), "from", problem, (Elsewhere("architecture", "this network"),)))
+        return found
 
     def _foreign(self, group: Group, foreign: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
         """Give the tensors of a weights file; None, with a note, when it cannot be looked at."""
-        sha256 = str(foreign["sha256"])
+        key = (str(foreign["sha256"]), canonical(foreign.get("layout")))
         problem = None
-        if foreign.get("layout") is not None:
-            problem = Problem("not-checked", "weights with a layout are not looked at", severity=Severity.INFO)
-        elif sha256 not in self._files:
+        if key not in self._files:
             try:
-                self._files[sha256] = foreign_tensors(self.bench.places.weights[sha256], device="meta")
+                named = foreign.get("layout")
+                layout = None if named is None else build(named, Layout, self.bench.places)
+                path = self.bench.places.weights[key[0]]
+                self._files[key] = foreign_tensors(path, layout, device="meta").tensors
             except (KeyError, OSError):
                 message = "the weights are not on this machine: whether they fit is not known"
                 problem = Problem("not-checked", message, severity=Severity.INFO)
             except ValueError as error:
                 problem = Problem("weights-mismatch", str(error))
+            except TlimbError as error:
+                problem = error.problems[0]
         if problem is not None:
             self.flaws.append(Flaw(tuple(group.works), "from", problem))
             return None
-        return self._files[sha256]
+        return self._files[key]
 
     # -- one step --
 
@@ -325,6 +331,23 @@ class Checks:
             )
             elsewhere = (Elsewhere("architecture", "this network"),)
             self.flaws.append(Flaw(tuple(group.works), "trainer/deterministic", problem, elsewhere))
+
+
+def _beyond(name: str, encoder: Encoder, unexpected: Sequence[str]) -> Problem | None:
+    """Say that a file has tensors inside modules of this network that the network has not; None when it has none.
+
+    All of the network is found in such a file, and yet it may be another one: with shortcuts that this one lacks, say.
+    """
+    own = {module for module, _ in encoder.network.named_modules() if module}
+    inside = [one for one in unexpected if one.rpartition(".")[0] in own or one.split(".")[0] in own]
+    if not inside:
+        return None
+    listed = ", ".join(inside[:3]) + (f" and {len(inside) - 3} more" if len(inside) > 3 else "")
+    message = f"the weights have more tensors inside layers of `{name}` than it has: {listed}"
+    help_ = (
+        "another option of the network may be meant; where they belong to nothing, a layout's `drop` leaves them out"
+    )
+    return Problem("weights-mismatch", message, severity=Severity.WARNING, help=help_)
 
 
 def _gives(inputs: Inputs, setting: str = "data") -> Elsewhere:

@@ -31,6 +31,7 @@ KINDS: Mapping[str, str] = {
     "Optimizer": "optimizer",
     "Scheduler": "scheduler",
     "Metric": "metric",
+    "Layout": "layout",
 }
 """Class of tlimb's contracts that a component derives from -> kind of component."""
 

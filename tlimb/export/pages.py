@@ -42,6 +42,10 @@ def _page(listing: Listing, catalogue: Catalogue) -> Iterator[str]:
     if listing.source:
         yield ""
         yield f"Source: {_line(listing.source)}"
+    if listing.facts.get("licence"):
+        trained = ", ".join(listing.facts["cohorts"]) or "see where the file comes from"
+        yield ""
+        yield f"Licence of the weights: {listing.facts['licence']}. Trained on: {trained}."
     if listing.aka:
         yield ""
         said = (f"`{word}` is written `{here}`" for word, here in listing.aka.items())

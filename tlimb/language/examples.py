@@ -56,6 +56,11 @@ _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
 )
 """Options worth showing although they have defaults."""
 
+_NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"resnet3d": {"depth": 10}, "sfcn": {}, "timm": {"model": "resnet18"}, "vit3d": {}, "swin3d": {}, "densenet121": {}}
+)
+"""Networks of public weights, with the options that they need."""
+
 Place = Callable[[dict[str, Any], Listing, Any], None]
 
 
@@ -100,6 +105,8 @@ def study(listing: Listing, catalogue: Catalogue) -> str:
     """Give a whole study that uses a component, as text."""
     found = _base()
     _PLACES[listing.kind](found, listing, written(listing))
+    if listing.kind == "layout":
+        _with_network(found, listing, catalogue)
     text = formatted(parse(spelled(found), Path("study.yaml")), grammar(catalogue))
     return re.sub(r"\n(?=[a-z]+:(?: \{.*\})?\n)", r"\n\n", text)
 
@@ -254,9 +261,23 @@ def _search(found: dict[str, Any], listing: Listing, said: Any) -> None:
 
 
 def _layout(found: dict[str, Any], listing: Listing, said: Any) -> None:
-    entry = {"file": "weights.safetensors", "layout": said, "digest": "sha256:" + 64 * "0"}
+    entry: dict[str, Any] = {"file": "weights.safetensors", "layout": said, "digest": "sha256:" + 64 * "0"}
+    if not listing.facts.get("cohorts"):
+        entry["cohorts"] = ["whom they were trained on"]
     found["pretrained"] = {"public": entry}
     found["stages"]["train"]["from"] = "public"
+
+
+def _with_network(found: dict[str, Any], listing: Listing, catalogue: Catalogue) -> None:
+    """Give the study the network and the preprocessing that public weights were made with."""
+    stage, network = found["stages"]["train"], str(listing.facts.get("architecture"))
+    if network in _NETWORKS and catalogue.get("architecture", network) is not None:
+        options = {**_NETWORKS[network], **listing.facts["options"]}
+        stage["architecture"] = {network: options} if options else network
+    if network == "timm":
+        stage["data"] = {"slices_2d": {"size": [32, 32]}}
+    else:
+        stage["data"]["bio_image"] |= listing.facts.get("preprocess", {})
 
 
 def _backend(found: dict[str, Any], listing: Listing, said: Any) -> None:

@@ -185,7 +185,12 @@ class Pretrained:
         type="component",
         kind="layout",
     )
-    digest: str = key("sha256 of the file.", default="", type="string", pattern="^sha256:[0-9a-f]{64}$")
+    digest: str = key(
+        "sha256 of the file; `tlimb weights inspect` prints it.",
+        default="",
+        type="string",
+        pattern="^sha256:[0-9a-f]{64}$",
+    )
     cohorts: tuple[str, ...] = key(
         "Populations the weights were trained on, for the leak guard.",
         default=(),

@@ -166,20 +166,26 @@ def unbuilt(study: Study) -> Iterator[Problem]:
             )
 
 
-def populations(study: Study, expansion: Expansion) -> Iterator[Problem]:
-    """Warn of weights that were trained on the population that is tested, or on one nobody has declared."""
+def populations(study: Study, expansion: Expansion, known: Catalogue) -> Iterator[Problem]:
+    """Warn of weights that were trained on the population that is tested, or on one nobody has declared.
+
+    The layout of public weights declares their cohorts; what the study writes is added to them.
+    """
     said: set[tuple[str, str]] = set()
     for one in (one for evaluations in expansion.tests.values() for one in evaluations):
         for name in weights_of(one.run):
             entry = study.pretrained[name]
+            layout = None if entry.layout is None else known.get("layout", entry.layout.name)
+            theirs = () if layout is None else tuple(layout.facts.get("cohorts", ()))
+            trained = {*entry.cohorts, *theirs}
             for dataset in one.datasets:
                 population = study.datasets[dataset].cohort
                 if (name, dataset) in said:
                     continue
                 said.add((name, dataset))
-                if population is not None and population in entry.cohorts:
+                if population is not None and _plain(population) in {_plain(one) for one in trained}:
                     message = f"`{name}` was trained on cohort {population}, and `{dataset}` is of that cohort"
-                elif not entry.cohorts:
+                elif not trained:
                     message = (
                         f"unknown for `{name}`: the leak guard cannot compare its people with those of `{dataset}`"
                     )
@@ -195,10 +201,15 @@ def populations(study: Study, expansion: Expansion) -> Iterator[Problem]:
                     related=(Related(declared, f"`{dataset}` is tested here", on_key=one.test.dataset is None),),
                     help=(
                         "test on people of another cohort, or start from other weights"
-                        if entry.cohorts
+                        if trained
                         else "find out whom they were trained on, and write   cohorts: [NAME]"
                     ),
                 )
+
+
+def _plain(population: str) -> str:
+    """Write a population's name without what people write differently: case, spaces and signs."""
+    return "".join(letter for letter in population.casefold() if letter.isalnum())
 
 
 def weights_of(run: Run) -> set[str]:

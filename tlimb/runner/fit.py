@@ -13,7 +13,8 @@ from attrs import define, field
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Optimizer, Scheduler
+from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Layout, Metric, Optimizer, Scheduler
+from tlimb.components.weights import Sorted
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
 from tlimb.runner.api import DivergedError, YieldError, role_order
@@ -28,6 +29,7 @@ from tlimb.runner.learners import (
     build_optimizer,
     build_sampler,
     build_scenario,
+    build_schedule,
     build_weighting,
     groups_of,
     own_layers,
@@ -137,7 +139,7 @@ class Fit:
         if scenario.trains:
             optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
         if optimizer is not None and hashed.get("scheduler") is not None:
-            scheduler = build(hashed["scheduler"], Scheduler, places).build(optimizer, course.total_steps)
+            scheduler = build_schedule(build(hashed["scheduler"], Scheduler, places), optimizer, course.total_steps)
         self.recipe = Recipe(
             network,
             self.data,
@@ -236,7 +238,11 @@ class Fit:
             if adapt.get("heads") == "keep":
                 self._keep_heads(network, folder)
         elif foreign is not None:
-            self.loaded = load_encoder(network.encoder, self._foreign(foreign["sha256"]), adapt)
+            found = self._foreign(foreign)
+            self.loaded = load_encoder(network.encoder, found.tensors, adapt)
+            if foreign.get("layout") is not None:
+                report = {"dropped": list(found.dropped), "folded": list(found.folded), "unwrapped": found.unwrapped}
+                self.loaded = Loaded(self.loaded.tensors, {**self.loaded.report, "layout": report})
 
     def _keep_heads(self, network: Any, folder: Path) -> None:
         """Take the parent's heads; their outputs must mean the same here.
@@ -260,7 +266,8 @@ class Fit:
             problem = Problem("heads-differ", f"the layers of the head {lost} differ from the parent's")
             raise TlimbError(problem, ExitCode.DATA)
 
-    def _foreign(self, sha256: str) -> dict[str, Tensor]:
+    def _foreign(self, weights: Mapping[str, Any]) -> Sorted:
+        sha256, named = weights["sha256"], weights.get("layout")
         path = self.job.places.weights.get(sha256, self.job.places.private / "weights" / sha256)
         try:
             found = disk.sha256(path)
@@ -270,7 +277,7 @@ class Fit:
         if found != sha256:
             raise TlimbError(Problem("changed-weights", f"the weights {sha256[:16]} were changed"), ExitCode.DATA)
         try:
-            return foreign_tensors(path)
+            return foreign_tensors(path, None if named is None else build(named, Layout, self.job.places))
         except ValueError as error:
             raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
 
@@ -380,13 +387,11 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
         TlimbError: with exit code 69.
     """
     trainer = hashed["trainer"]
-    weights = (hashed.get("weights") or {}).values()
     roles = {*(hashed.get("parents") or {}), *(hashed.get("weights") or {})} - {"encoder", "epochs_from"}
     unbuilt = {
         "more than one device": trainer.get("devices", 1) != 1,
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
         f"a parent as {', '.join(sorted(roles))}": bool(roles),
-        "a layout of weights": any(found.get("layout") is not None for found in weights),
     }
     for what, asked in unbuilt.items():
         if asked:

@@ -5,11 +5,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
-from tlimb.components.contracts import Auxiliary, Inputs, Learner, Network, Optimizer, Sampler, Scenario, Weighting
+from tlimb.components.contracts import (
+    Auxiliary,
+    Inputs,
+    Learner,
+    Network,
+    Optimizer,
+    Sampler,
+    Scenario,
+    Scheduler,
+    Weighting,
+)
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 from tlimb.runner.code import build
+from tlimb.runner.rates import by_depth, check_rates, graded
 from tlimb.runner.seeds import seed_initialisation
 from tlimb.runner.views import Row
 
@@ -73,7 +85,7 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Make the optimizer over encoder, heads and own layers; what is frozen now may thaw, so it is in it too."""
     parameters = [*network.encoder.parameters(), *network.heads.parameters()]  # type: ignore[attr-defined]
-    groups: list[dict[str, Any]] = [{"params": parameters}]
+    groups: list[dict[str, Any]] = by_depth(optimizer, network) if graded(optimizer) else [{"params": parameters}]
     known = {id(parameter) for parameter in parameters}
     for name, module in owned.items():
         # A copy of the encoder may share its parameters.
@@ -87,4 +99,16 @@ def build_optimizer(
         if learner.weight_decay is not None:
             group["weight_decay"] = learner.weight_decay
         groups.append(group)
-    return optimizer.build(groups)
+    made = optimizer.build(groups)
+    if graded(optimizer):
+        check_rates(made, groups, type(optimizer).__name__, "optimizer")
+    return made
+
+
+def build_schedule(scheduler: Scheduler, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+    """Make the schedule of a run of so many optimizer steps; it must keep how the rates of layers differ."""
+    before = [{"lr": group["lr"]} for group in optimizer.param_groups]
+    made = scheduler.build(optimizer, steps)
+    if any("name" in group for group in optimizer.param_groups):
+        check_rates(optimizer, before, type(scheduler).__name__, "scheduler")
+    return made

@@ -2,18 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from attrs import frozen
-from safetensors import safe_open
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from tlimb.cohorts.view import scale
-from tlimb.components.contracts import Encoder, Head, Inputs, Network, Objective, Positions, Pretext, TargetFacts
+from tlimb.components.contracts import (
+    Encoder,
+    Head,
+    Inputs,
+    Layout,
+    Network,
+    Objective,
+    Positions,
+    Pretext,
+    TargetFacts,
+)
 from tlimb.components.transfer import transfer, transferred
+from tlimb.components.weights import Sorted, arrange, read
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 from tlimb.runner.code import build
@@ -156,41 +166,19 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return load_safetensors(disk.read(path))
 
 
-def foreign_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """Read weights that somebody else wrote: a .safetensors file, or a plain state dict that torch saved.
+def foreign_tensors(path: Path, layout: Layout | None = None, device: str = "cpu") -> Sorted:
+    """Read weights that somebody else wrote, under the names of an encoder.
 
     Args:
-        path: the file; what it is is told by its first bytes.
+        path: a .safetensors file, or what torch saved.
+        layout: how it names its tensors; None for a plain state dict with the encoder's names.
         device: `meta` gives names and shapes without reading values into memory.
 
     Raises:
-        ValueError: it is neither, or holds something else beside tensors.
+        ValueError: it is neither, holds something else beside tensors, or needs code.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        pickled = file.read(4) == b"PK\x03\x04"
-    try:
-        if pickled:
-            found = torch.load(path, map_location=device, weights_only=True)
-        else:
-            with safe_open(path, framework="pt", device="cpu") as opened:
-                found = {name: _read(opened, name, device) for name in opened.keys()}  # noqa: SIM118
-    except OSError:
-        raise
-    except Exception as error:
-        # Readers of damaged or foreign files raise anything; code in a file is refused by raising too.
-        raise ValueError("the weights are neither a .safetensors file nor a state dict without code") from error
-    wrong = [name for name, value in found.items() if not isinstance(value, Tensor)] if isinstance(found, dict) else []
-    if not isinstance(found, dict) or wrong:
-        listed = f" but {', '.join(str(name) for name in wrong[:5])}" if wrong else ""
-        raise ValueError(f"the weights are no plain state dict: not only tensors are in it{listed}")
-    return found
-
-
-def _read(opened: Any, name: str, device: str) -> Tensor:
-    if device != "meta":
-        return cast("Tensor", opened.get_tensor(name))
-    return torch.empty(opened.get_slice(name).get_shape(), device="meta")
+    return arrange(read(path, device), layout)
 
 
 def positions_of(passport: Mapping[str, Any], places: Places) -> Mapping[str, Positions]:

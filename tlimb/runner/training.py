@@ -178,6 +178,11 @@ class Training(pl.LightningModule):
         optimizer = self.recipe.optimizer
         return [] if optimizer is None else [float(group["lr"]) for group in optimizer.param_groups]
 
+    def _named_rates(self) -> dict[str, float]:
+        """Give the rates of stages and heads by name, where they differ."""
+        groups = [] if self.recipe.optimizer is None else self.recipe.optimizer.param_groups
+        return {group["name"]: float(group["lr"]) for group in groups if "name" in group}
+
     def _diverge(self, at: Position, loss: float) -> None:
         rates = ", ".join(f"{rate:.3g}" for rate in self._rates())
         raise DivergedError(
@@ -203,6 +208,9 @@ class Training(pl.LightningModule):
         }
         if ledger.norms:
             line["gradients"] = {name: plain_number(value) for name, value in ledger.norms.items()}
+        named = self._named_rates()
+        if named:
+            line["rates"] = named
         if ledger.notes:
             line["notes"] = ledger.notes
         ledger.sums, ledger.samples, ledger.norms, ledger.notes = {}, 0, {}, {}

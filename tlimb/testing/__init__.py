@@ -28,6 +28,7 @@ from tlimb.testing.learning import (
 )
 from tlimb.testing.networks import check_encoder, check_head
 from tlimb.testing.stepping import check_optimizer, check_scheduler
+from tlimb.testing.tables import check_layout
 
 
 def check_component(cls: type[contracts.Component], options: Mapping[str, Any] | None = None) -> None:
@@ -82,4 +83,5 @@ CHECKS: Mapping[str, Callable[[Callable[..., Any], type[Any]], None]] = {
     "weighting": check_weighting,
     "sampler": check_sampler,
     "metric": check_metric,
+    "layout": check_layout,
 }

@@ -136,20 +136,21 @@ def _check_untrained(scenario: contracts.Scenario, network: contracts.Network, r
 
 def check_auxiliary(make: Callable[..., Any], cls: type[Any]) -> None:
     """Check that an auxiliary objective gives a finite scalar, also after a resume, and keeps no hold of weights."""
-    network, batches = tiny_network()
-    encoder = network.encoder
-    transferred = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
-    with torch.no_grad():
-        encoder.network[0].weight.add_(0.3)  # type: ignore[index]
-    features = {role: encoder(batch.inputs) for role, batch in batches.items()}
-    outputs = {name: head(features["data"]) for name, head in network.heads.items()}
-    context = contracts.StepContext(encoder, network.heads, batches, features, outputs, 3, 0.5)
     values = []
     for _ in range(2):
+        network, batches = tiny_network()
+        encoder = network.encoder
+        transferred = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
         auxiliary = make()
         torch.manual_seed(6)
         auxiliary.build(network, TINY)
         auxiliary.begin(encoder, transferred)
+        with torch.no_grad():
+            encoder.network[0].weight.add_(0.3)  # type: ignore[index]
+        # As in a run, the network computes after everything is built: an auxiliary may listen to its layers.
+        features = {role: encoder(batch.inputs) for role, batch in batches.items()}
+        outputs = {name: head(features["data"]) for name, head in network.heads.items()}
+        context = contracts.StepContext(encoder, network.heads, batches, features, outputs, 3, 0.5)
         loss = auxiliary.loss(context)
         assert loss.shape == ()
         assert torch.isfinite(loss)

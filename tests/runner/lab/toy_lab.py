@@ -12,6 +12,7 @@ from tlimb.components.contracts import (
     DataModule,
     Encoder,
     Head,
+    Layout,
     Metric,
     Objective,
     Optimizer,
@@ -209,3 +210,11 @@ class ToyError(Metric):
 
     def compute(self, targets, predictions):
         return float(np.abs(predictions - targets).mean())
+
+
+class ToyLayout(Layout):
+    unwrap = ("net",)
+    prefixes = ("body/",)
+    renames = ((r"^first", "stem"),)
+    drop = ("tail*",)
+    licence = "ours"

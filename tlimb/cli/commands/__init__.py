@@ -21,6 +21,7 @@ MODULES = (
     "index",
     "schema",
     "store",
+    "weights",
 )
 """In the order of the help."""
 NO_COMMANDS = ("care", "data", "watch")

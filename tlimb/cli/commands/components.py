@@ -101,6 +101,8 @@ def _head(listing: "Listing") -> Iterator[str]:
     said = [" ".join(listing.doc.split())]
     if listing.source:
         said.append(f"Source: {listing.source}")
+    if listing.facts.get("licence"):
+        said.append(f"Licence of the weights: {listing.facts['licence']}")
     if listing.aka:
         said.append("Elsewhere: " + "; ".join(f"{word} is {here}" for word, here in listing.aka.items()))
     for text in said:

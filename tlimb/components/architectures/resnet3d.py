@@ -26,12 +26,14 @@ class ResNet3D(Encoder):
         stem_stride: step of the stem's convolution in voxels.
         shortcut: how a shortcut changes width: A pads with zero channels, B has a convolution of kernel 1.
         dropout: probability of dropping a whole channel after each stage, 0 to 1.
+        dilated: the last two stages keep the size of the image and dilate their kernels by 2 and 4, as in MedicalNet.
 
     Source: He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016; in 3D: Hara, Kataoka, Satoh:
         Can spatiotemporal 3D CNNs retrace the history of 2D CNNs and ImageNet?, CVPR 2018.
     """
 
     dims = (3,)
+    later = ("dilated",)
     aka: ClassVar[Mapping[str, Any]] = {"resnet18": "resnet3d: {depth: 18}", "resnet50": "resnet3d: {depth: 50}"}
     example: ClassVar[Mapping[str, Any]] = {"depth": 10, "filters": 4}
 
@@ -45,6 +47,7 @@ class ResNet3D(Encoder):
         stem_stride: Annotated[int, {"minimum": 1, "maximum": 4}] = 2,
         shortcut: Literal["A", "B"] = "B",
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
+        dilated: bool = False,
     ) -> None:
         super().__init__()
         if len(inputs.shape) != 3:
@@ -52,7 +55,9 @@ class ResNet3D(Encoder):
         if kernel % 2 == 0:
             raise ValueError(f"the stem's kernel of {kernel} must be odd")
         block = _Bottleneck if depth == 50 else _Basic
-        self.network = _ResNet(inputs.channels, block, _LAYERS[depth], filters, kernel, stem_stride, shortcut, dropout)
+        steps = ((1, 1), (2, 1), (1, 2), (1, 4)) if dilated else ((1, 1), (2, 1), (2, 1), (2, 1))
+        stages = tuple(zip(_LAYERS[depth], steps, strict=True))
+        self.network = _ResNet(inputs.channels, block, stages, filters, kernel, stem_stride, shortcut, dropout)
         self.feature_dim = 8 * filters * block.expansion
         self.stages = ("conv1", "bn1", *STAGES)
 
@@ -77,11 +82,11 @@ class _Widen(nn.Module):
 class _Basic(nn.Module):
     expansion = 1
 
-    def __init__(self, before: int, width: int, stride: int, downsample: nn.Module | None) -> None:
+    def __init__(self, before: int, width: int, stride: int, dilation: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(before, width, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = nn.Conv3d(before, width, 3, stride, dilation, dilation, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
-        self.conv2 = nn.Conv3d(width, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv3d(width, width, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm3d(width)
         self.act = nn.ReLU(inplace=True)
         self.downsample = downsample
@@ -95,11 +100,11 @@ class _Basic(nn.Module):
 class _Bottleneck(nn.Module):
     expansion = 4
 
-    def __init__(self, before: int, width: int, stride: int, downsample: nn.Module | None) -> None:
+    def __init__(self, before: int, width: int, stride: int, dilation: int, downsample: nn.Module | None) -> None:
         super().__init__()
         self.conv1 = nn.Conv3d(before, width, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
-        self.conv2 = nn.Conv3d(width, width, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = nn.Conv3d(width, width, 3, stride, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm3d(width)
         self.conv3 = nn.Conv3d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(width * self.expansion)
@@ -120,7 +125,7 @@ class _ResNet(nn.Module):
         self,
         channels: int,
         block: type[_Basic] | type[_Bottleneck],
-        layers: tuple[int, ...],
+        stages: tuple[tuple[int, tuple[int, int]], ...],
         filters: int,
         kernel: int,
         stride: int,
@@ -133,9 +138,9 @@ class _ResNet(nn.Module):
         self.act = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
         before = filters
-        for index, (name, count) in enumerate(zip(STAGES, layers, strict=True)):
+        for index, (name, (count, step)) in enumerate(zip(STAGES, stages, strict=True)):
             width = filters * 2**index
-            self.add_module(name, _stage(block, before, width, count, 1 if index == 0 else 2, shortcut))
+            self.add_module(name, _stage(block, before, width, count, step, shortcut))
             # Each stage has its own, so that a frozen stage's dropout is frozen with it.
             self.add_module(f"{name}_dropout", nn.Dropout3d(dropout))
             before = width * block.expansion
@@ -151,8 +156,10 @@ class _ResNet(nn.Module):
 
 
 def _stage(
-    block: type[_Basic] | type[_Bottleneck], before: int, width: int, count: int, stride: int, shortcut: str
+    block: type[_Basic] | type[_Bottleneck], before: int, width: int, count: int, step: tuple[int, int], shortcut: str
 ) -> nn.Sequential:
+    """Make one stage; `step` is the stride of its first block and the dilation of all."""
+    stride, dilation = step
     after = width * block.expansion
     downsample: nn.Module | None = None
     if stride != 1 or before != after:
@@ -161,5 +168,5 @@ def _stage(
         else:
             convolution = nn.Conv3d(before, after, 1, stride=stride, bias=False)
             downsample = nn.Sequential(convolution, nn.BatchNorm3d(after))
-    first = block(before, width, stride, downsample)
-    return nn.Sequential(first, *(block(after, width, 1, None) for _ in range(count - 1)))
+    first = block(before, width, stride, dilation, downsample)
+    return nn.Sequential(first, *(block(after, width, 1, dilation, None) for _ in range(count - 1)))

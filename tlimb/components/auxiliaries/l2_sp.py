@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlimb.components.contracts import Auxiliary, Encoder, StepContext
-
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.GroupNorm)
+from tlimb.components.elastic import Anchors
 
 
 class L2SP(Auxiliary):
@@ -32,6 +30,7 @@ class L2SP(Auxiliary):
 
     revision = 2  # kept heads are pulled to the parent's weights; they were pulled to zero
     needs_parent = True
+    elastic: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"alpha": 0.1}
 
     def __init__(
@@ -46,9 +45,7 @@ class L2SP(Auxiliary):
         self.beta = beta
         self.norm = norm
         self.weight = weight
-        self._start: dict[str, Tensor] = {}
-        self._kept: dict[str, Tensor] = {}
-        self._left_out: frozenset[str] = frozenset()
+        self._anchors = Anchors()
 
     def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
         """Keep copies of the transferred parameters.
@@ -56,37 +53,12 @@ class L2SP(Auxiliary):
         Raises:
             ValueError: nothing was transferred.
         """
-        parameters = dict(encoder.network.named_parameters())
-        self._start = {
-            name: transferred[name].detach().clone().to(parameter)
-            for name, parameter in parameters.items()
-            if name in transferred
-        }
-        if not self._start:
-            raise ValueError("l2_sp needs transferred weights: the stage has no parent, or nothing was transferred")
-        norms = [name for name, module in encoder.network.named_modules() if isinstance(module, _NORMS)]
-        excluded = norms if self.norm == "exclude" else []
-        self._left_out = frozenset(name for name in parameters if name.rpartition(".")[0] in excluded)
+        self._anchors.begin(encoder, transferred, self.norm, "l2_sp")
 
     def keep(self, heads: Mapping[str, Tensor]) -> None:
         """Keep copies of the parent's heads."""
-        self._kept = {name: tensor.detach().clone() for name, tensor in heads.items()}
+        self._anchors.keep(heads)
 
     def loss(self, context: StepContext) -> Tensor:
         """Give the weighted penalty, a scalar; parameters that are not trained add nothing."""
-        encoder = [(n, p) for n, p in context.encoder.network.named_parameters() if n not in self._left_out]
-        heads = [(f"{top}.{n}", p) for top, head in context.heads.items() for n, p in head.named_parameters()]
-        near, small = [], []
-        for starts, parameters in ((self._start, encoder), (self._kept, heads)):
-            for name, parameter in parameters:
-                if not parameter.requires_grad:
-                    continue
-                if name in starts:
-                    start = starts[name] = starts[name].to(parameter)
-                    near.append((parameter - start).square().sum())
-                else:
-                    small.append(parameter)
-        zero = torch.zeros((), device=next(context.encoder.network.parameters()).device)
-        pull = torch.stack(near).sum() if near else zero
-        decay = torch.stack([parameter.square().sum() for parameter in small]).sum() if small else zero
-        return self.weight * (self.alpha / 2 * pull + self.beta / 2 * decay)
+        return self.weight * self._anchors.penalty(context, self.alpha, self.beta)

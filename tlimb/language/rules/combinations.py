@@ -1,14 +1,15 @@
 """Components that each are right and do not go together.
 
 What a component needs of its neighbours stands in its facts: `roles` (roles of datasets), `objective_kinds` (what a
-scenario or auxiliary objective can learn), `mirrors` (an augmentation that swaps left and right), and `batch_at_least`
-({option, times}: the batch holds so many times the option's value).
+scenario or auxiliary objective can learn), `mirrors` (an augmentation that swaps left and right), `batch_at_least`
+({option, times}: the batch holds so many times the option's value), and `elastic` (a pull to the parent's weights).
 """
 
 import re
 from collections.abc import Iterator
 
 from tlimb.language.model import Stage
+from tlimb.language.reading import RANGES, node_word
 from tlimb.language.rules.facts import Facts, listed, rule
 from tlimb.language.tree import Tree
 from tlimb.problems import Problem, Related, Severity
@@ -132,3 +133,39 @@ def batch_too_small(facts: Facts) -> Iterator[Problem]:
                     related = (Related(tree.pointer, f"`{name}`"),)
                     help_ = f"write   batch_size: {least}   or a smaller `{option}`"
                     yield Problem("combination", message, leaf.pointer, related=related, help=help_)
+
+
+@rule
+def elastic_and_decay(facts: Facts) -> Iterator[Problem]:
+    """Weight decay pulls to zero what an elastic penalty pulls to the parent's weights."""
+    for stage in facts.study.stages.values():
+        elastic = [
+            (name, tree)
+            for name, tree in facts.components(facts.field(stage, "auxiliary"))
+            if (listing := facts.listing("auxiliary", name)) is not None and listing.facts.get("elastic")
+        ]
+        for optimizer, tree in facts.components(facts.field(stage, "optimizer")):
+            body = tree.get(optimizer)
+            for leaf in _decays(facts, None if body is None else body.get("weight_decay")):
+                if not elastic:
+                    continue
+                name, where = elastic[0]
+                said = leaf.raw if leaf.kind == "scalar" else f"{node_word(leaf)}: .."
+                message = f"`weight_decay: {said}` pulls to zero what `{name}` pulls to the parent's weights"
+                yield Problem(
+                    "combination",
+                    message,
+                    leaf.pointer,
+                    severity=Severity.WARNING,
+                    related=(Related(where.pointer, f"`{name}`"),),
+                    help=f"write   weight_decay: 0   and let `beta` of `{name}` hold the new layers",
+                )
+
+
+def _decays(facts: Facts, tree: Tree | None) -> Iterator[Tree]:
+    """Give what is written for a decay above 0: numbers, and ranges that are searched, which all go above it."""
+    if tree is not None and node_word(tree) in RANGES:
+        yield tree
+    for leaf in facts.leaves(tree):
+        if isinstance(leaf.value, int | float) and leaf.value > 0:
+            yield leaf

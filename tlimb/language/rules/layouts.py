@@ -1,7 +1,7 @@
 """Weights from files: the network and the preprocessing that their layout was made with.
 
-A layout declares in its facts what it needs: `architecture` (a component's name) with `options` of it, and
-`preprocess` (options of the data module, such as the intensity scaling).
+A layout declares in its facts what it needs: `architecture` (a component's name) with `options` of it, `preprocess`
+(options of the data module, such as the intensity scaling), and `cohorts` (whom the weights were trained on).
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,18 +31,44 @@ def _other(tree: Tree | None, wanted: object) -> Tree | None:
     return tree if plain and tree is not None and tree.value != wanted else None
 
 
+def _said(value: object) -> str:
+    """Write a plain value as YAML does."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+@rule
+def weights_unpinned(facts: Facts) -> Iterator[Problem]:
+    """A weights file that a stage starts from is known by its bytes, not by its name."""
+    used = {str(leaf.value) for stage in facts.study.stages.values() for leaf in _sources(facts, stage)}
+    for name, entry in facts.study.pretrained.items():
+        tree = facts.section("pretrained").get(name)
+        if name not in used or tree is None or tree.get("digest") is not None:
+            continue
+        message = f"`{name}` has no `digest`: another file of that name would be taken for it"
+        file = entry.file if isinstance(entry.file, str) else "FILE"
+        help_ = f"`tlimb weights inspect {file}` prints it"
+        yield Problem("weights-unpinned", message, tree.pointer, on_key=True, help=help_)
+
+
+def _sources(facts: Facts, stage: Stage) -> Iterator[Tree]:
+    for leaves in facts.slots(stage).values():
+        yield from leaves
+
+
 @rule
 def layout_architecture(facts: Facts) -> Iterator[Problem]:
     """Weights fit the network that they were trained with, and no other."""
     for stage, name, wanted in _uses(facts):
         network = wanted.get("architecture")
         tree = facts.field(stage, "architecture")
-        if network is None or tree is None:
+        if network is None or tree is None or facts.listing("architecture", str(network)) is None:
             continue
         related = (Related(f"/pretrained/{name}/layout", "the layout of the weights"),)
         options = dict(wanted.get("options", {}))
-        whole = f"{{{network}: {{{', '.join(f'{key}: {value}' for key, value in options.items())}}}}}"
+        whole = f"{{{network}: {{{', '.join(f'{key}: {_said(value)}' for key, value in options.items())}}}}}"
         for found, where in facts.components(tree):
+            if "." in found:
+                continue  # a network of the user's own, which may well be the same
             help_ = f"write   architecture: {whole if options else network}"
             if found != network:
                 message = f"the weights `{name}` are of a `{network}`; `{stage.name}` has `{found}`"
@@ -56,8 +82,10 @@ def layout_architecture(facts: Facts) -> Iterator[Problem]:
                 wrong = _other(written, value)
                 if wrong is None and (written is not None or default == value):
                     continue
-                shown = f"`{option}: {written.raw if wrong is not None and written is not None else default}`"
-                message = f"the weights `{name}` need `{option}: {value}` of `{network}`; `{stage.name}` has {shown}"
+                shown = f"`{option}: {written.raw if wrong is not None and written is not None else _said(default)}`"
+                message = (
+                    f"the weights `{name}` need `{option}: {_said(value)}` of `{network}`; `{stage.name}` has {shown}"
+                )
                 pointer = where.pointer if wrong is None else wrong.pointer
                 yield Problem("layout-architecture", message, pointer, related=related, help=help_)
 
@@ -78,7 +106,9 @@ def layout_preprocess(facts: Facts) -> Iterator[Problem]:
                 wrong = _other(written, value)
                 if written is not None and wrong is None:
                     continue
-                shown = written.raw if written is not None else listing.defaults.get(option)
-                message = f"the weights `{name}` expect `{option}: {value}`; `{stage.name}` uses `{shown}`"
+                shown = written.raw if written is not None else _said(listing.defaults.get(option))
+                message = f"the weights `{name}` expect `{option}: {_said(value)}`; `{stage.name}` uses `{shown}`"
                 pointer = where.pointer if wrong is None else wrong.pointer
-                yield Problem("layout-preprocess", message, pointer, related=related, help=f"write   {option}: {value}")
+                yield Problem(
+                    "layout-preprocess", message, pointer, related=related, help=f"write   {option}: {_said(value)}"
+                )

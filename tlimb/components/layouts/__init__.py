@@ -1,0 +1,1 @@
+"""How files of public weights name their tensors."""
