@@ -81,10 +81,10 @@ class Warm:
     def launch(self, manifest: Mapping[str, Any], rehearse: bool = False) -> None:
         """Fork a child for a manifest, or spawn one where a fork would not be safe."""
         task = {"manifest": manifest, "rehearse": rehearse, **self.hello}
-        wanted = manifest["hashed"].get("trainer") or {}, manifest["hashed"]["kind"]
-        if not must_spawn(*wanted):
+        trainer = manifest["hashed"].get("trainer") or {}
+        if not must_spawn(trainer):
             self._warm_up()
-        if must_spawn(*wanted):
+        if must_spawn(trainer):
             self._spawn(task)
             return
         parent = os.getpid()
@@ -164,17 +164,12 @@ def threads() -> int:
         return 1
 
 
-def must_spawn(trainer: Mapping[str, Any], kind: str) -> bool:
-    """Say whether a manifest's run has to be a fresh process: several threads, a GPU, or a parent with threads."""
-    if threads() != 1 or (trainer.get("threads") or 1) > 1:
-        return True
-    return kind in ("fit", "predict") and trainer.get("device") != "cpu" and has_cuda()
+def must_spawn(trainer: Mapping[str, Any]) -> bool:
+    """Say whether a manifest's run has to be a fresh process: for several threads, or where this one has some.
 
-
-def has_cuda() -> bool:
-    """Say whether there may be a GPU for torch, without opening it."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "any") in ("", "-1")
-    return not hidden and Path("/dev/nvidiactl").exists()
+    A GPU is no reason: this process never opens it, so each child opens it for itself, and saves the imports.
+    """
+    return threads() != 1 or (trainer.get("threads") or 1) > 1
 
 
 def run_child(task: Mapping[str, Any], events: int, parent: int) -> NoReturn:
