@@ -51,7 +51,7 @@ def spec(base, kernel):
             **base["defaults"],
             "dataset": "people",
             "objective": {"regression": {"target": "age"}},
-            "trainer": {"epochs": 100, "batch_size": 8, "device": "cpu"},
+            "trainer": {"epochs": 300, "batch_size": 8, "device": "cpu"},
         },
         "stages": stage,
         "tests": {"held_out": {"of": [*VICTIMS], "dataset": "people"}},
