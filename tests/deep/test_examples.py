@@ -32,10 +32,12 @@ ENCODERS = {
 }
 """Width of the features, and the encoder's parameters that train, by the layer that it is frozen up to."""
 NETWORKS = {
+    "domain-adaptation": 4,
     "layer-wise-rates": 2,
     "learning-curve": 4,
     "leave-site-out": 2,
     "lp-ft": 6,
+    "multitask": 3,
     "nested-cross-validation": 2,
     "on-a-cluster": 2,
     "own-data-from-a-table": 1,
@@ -44,6 +46,7 @@ NETWORKS = {
     "probe-and-ladder": 7,
     "random-search": 4,
     "rest-fmri": 4,
+    "semi-supervised": 6,
     "shortest": 2,
     "sources-to-targets": 3,
     "two-visits": 1,
