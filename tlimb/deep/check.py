@@ -93,7 +93,8 @@ class Checks:
                 inputs.channels,
                 inputs.shape,
                 counts["total"],
-                counts["trainable"],
+                # A scenario that takes no steps has no optimizer, and trains nothing.
+                0 if group.first.hashed["optimizer"] is None else counts["trainable"],
                 network.encoder.feature_dim,
                 tuple((name, objective.outputs) for name, objective in network.objectives.items()),
                 int(trainer["batch_size"]),

@@ -192,7 +192,7 @@ def _kept(network: Network, step: Step) -> int:
 def _optimizer(bench: Bench, step: Step, parameters: list[nn.Parameter]) -> tuple[int | None, int]:
     """Give the bytes of an optimizer's state after a step, and of what it needs besides during the step."""
     alike = [nn.Parameter(torch.empty(p.shape, dtype=p.dtype, device="meta")) for p in parameters if p.grad is not None]
-    if not alike:
+    if not alike or step.hashed["optimizer"] is None:
         return 0, 0
     for parameter in alike:
         parameter.grad = torch.empty_like(parameter)
