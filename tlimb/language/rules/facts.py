@@ -60,6 +60,7 @@ class Facts:
         self.study = _sane(study)
         self.source = source
         self.catalogue = catalogue
+        self._datasets: dict[tuple[str | None, str | None], tuple[str, ...]] = {}
 
     # -- the tree --
 
@@ -218,9 +219,13 @@ class Facts:
 
     def datasets_of(self, stage: Stage) -> tuple[str, ...]:
         """Give the known datasets that a stage can read."""
-        trees = [self.field(stage, "dataset"), self.field(stage, "datasets")]
-        words = (leaf.value for tree in trees for leaf in self.leaves(tree))
-        return tuple(dict.fromkeys(str(word) for word in words if word in self.study.datasets))
+        key = stage.origins.get("dataset"), stage.origins.get("datasets")
+        # Rules about each dataset ask each stage, so this would be worked out for all pairs of them.
+        if key not in self._datasets:
+            trees = [self.field(stage, "dataset"), self.field(stage, "datasets")]
+            words = (leaf.value for tree in trees for leaf in self.leaves(tree))
+            self._datasets[key] = tuple(dict.fromkeys(str(word) for word in words if word in self.study.datasets))
+        return self._datasets[key]
 
     def follow(self, values: Iterable[Value], seen: tuple[str, ...] = ()) -> Iterator[Value]:
         """Walk through values and the params they use."""
