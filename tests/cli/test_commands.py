@@ -6,6 +6,8 @@ import sys
 import pytest
 from typer.main import get_command
 
+from tlimb.api.manifests import place_of_manifests
+from tlimb.api.project import Asked
 from tlimb.cli import run
 from tlimb.cli.app import application
 from tlimb.cli.commands import MODULES, NO_COMMANDS
@@ -38,3 +40,20 @@ def test_a_command_imports_no_other_command():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     imported = [name for name in shown.splitlines()[-1].split() if name.startswith("tlimb.cli.commands.")]
     assert imported == ["tlimb.cli.commands.validate"]
+
+
+def test_init_is_told_a_folder_and_not_the_name_of_a_study(tmp_path, capsys):
+    assert run(["init", str(tmp_path / "mine.yaml")]) == 64
+    assert "is to be a folder" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_manifests_find_their_roots_in_the_file_of_this_machine(tmp_path, monkeypatch):
+    (tmp_path / ".tlimb").mkdir()
+    (tmp_path / ".tlimb" / "roots.yaml").write_text("scans: /mnt/scans\nstore: /mnt/store\n")
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    found = place_of_manifests(tmp_path / "a.json", Asked())
+    assert (str(found.roots["scans"]), str(found.store)) == ("/mnt/scans", "/mnt/store")
+    asked = place_of_manifests(tmp_path / "a.json", Asked(roots={"scans": tmp_path}))
+    assert asked.roots["scans"] == tmp_path

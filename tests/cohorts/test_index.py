@@ -5,6 +5,7 @@ import itertools
 import shutil
 
 import pytest
+from attrs import evolve
 from cohort_making import image
 
 from tlimb.cohorts import narrow
@@ -340,3 +341,15 @@ def test_identities_follow_the_map_and_the_namespace(bids, declare, tmp_path):
     assert (tmp_path / "private" / "group.key").stat().st_mode & 0o777 == 0o600
     lost = declare(identity=IdentityDecl("lab", map="none.tsv"))
     assert [p.code for p in problems_of(lost)] == ["identity-map"]
+
+
+@pytest.mark.parametrize(
+    ("reader", "options"),
+    [("bids", {"folder": ".", "suffix": "T1w"}), ("table", {"file": "people.tsv", "image": "{id}.nii"})],
+)
+def test_a_root_that_is_not_there_is_named_with_what_to_do(declare, tmp_path, reader, options):
+    there = evolve(declare(reader=reader, options=options), root_name="scans")
+    gone = evolve(there, root=tmp_path / "gone")
+    (found,) = problems_of(gone)
+    assert "--root scans=FOLDER" in found.help[0]
+    assert not any("--root scans" in line for found in problems_of(there) for line in found.help)

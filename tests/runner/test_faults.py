@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 import torch
+from attrs import evolve
 from node_manifests import SEX, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Graph, Manifest
@@ -75,6 +76,14 @@ def test_p14_all_bad_images_are_listed_in_one_go_and_good_ones_are_cached(cohort
     assert [line.split(":")[0] for line in named.splitlines()] == [image(cohort, n).name for n in (1, 5)]
     assert summary.computed == (clean.work,)
     assert Store(places.store).record(clean.work)["attempts"][0]["decoded"] == 0
+
+
+def test_rows_that_fail_for_one_reason_are_listed_in_one_breath(cohort):
+    fill = Manifest.of({"kind": "prepare", "data": toy("ToyData"), "view": cohort.view(range(8))})
+    places = evolve(cohort.places(), roots={})
+    reason = run_here(Graph({fill.work: fill}), places).failed[fill.work].reason
+    assert reason.count("is not known on this machine") == 1
+    assert "rows 0, 1, 2, 3, 4, 5, 6, 7: " in reason
 
 
 def test_p9_a_damaged_cached_volume_is_decoded_again(cohort, monkeypatch):

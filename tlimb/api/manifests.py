@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve
 
-from tlimb.api.project import DEFAULTS, Asked, Project
+from tlimb.api.project import DEFAULTS, Asked, Project, machine_roots
 from tlimb.manifest import Graph, Json, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 
@@ -101,7 +101,7 @@ def place_of_plan(path: Path, asked: Asked) -> Project:
 
 
 def place_of_manifests(first: Path, asked: Asked, places: Path | None = None) -> Project:
-    """Give the places of manifests: as asked > TLIMB_ROOT_NAME > the file of TLIMB_PLACES > the current folder.
+    """Give the places of manifests: asked > TLIMB_ROOT_NAME > TLIMB_PLACES > .tlimb/roots.yaml > the current folder.
 
     Args:
         first: one of the manifests.
@@ -119,11 +119,12 @@ def place_of_manifests(first: Path, asked: Asked, places: Path | None = None) ->
         if key.startswith("TLIMB_ROOT_")
     }
     given = {**environment, **asked.roots}
-    roots = {"spec": here, **_paths(known.get("roots", {})), **given}
+    machine = _paths(machine_roots(here))
+    roots = {"spec": here, **machine, **_paths(known.get("roots", {})), **given}
     code = Path(known["code"]) if "code" in known else first.resolve().parent.parent.parent / "code"
 
     def folder(name: str) -> Path:
-        return Path(given.get(name) or known.get(name) or here / DEFAULTS[name]).resolve()
+        return Path(given.get(name) or known.get(name) or machine.get(name) or here / DEFAULTS[name]).resolve()
 
     return Project(
         spec=first,

@@ -12,7 +12,7 @@ from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.entities import ENDINGS, File
 from tlimb.cohorts.links import inside
 from tlimb.cohorts.narrow import same
-from tlimb.cohorts.reading import Found, Reader, Table, escapes, names, problem, read_table
+from tlimb.cohorts.reading import Found, Reader, Table, escapes, lost, names, problem, read_table
 from tlimb.problems import Problem, Severity
 
 GRID = frozenset({"space", "resolution", "density"})
@@ -120,7 +120,7 @@ class Bids(Reader):
         for option, path in (("folder", base), ("derivatives", images)):
             if not path.is_dir():
                 shown = self.folder if option == "folder" else f"{self.folder}/derivatives/{self.derivatives}"
-                return [problem(declaration, "files-missing", f"no folder `{shown}`", option)]
+                return [problem(declaration, "files-missing", f"no folder `{shown}`", option, help=lost(declaration))]
             if not inside(declaration.root, path):
                 message = f"`{written[option]}` leads out of the root"
                 return [problem(declaration, "path-escape", message, option, help=links.HELP)]

@@ -175,3 +175,11 @@ def names(found: list[str], with_names: bool) -> tuple[str, ...]:
 def problem(declaration: Declaration, code: str, message: str, option: str, **more: Any) -> Problem:
     """Make a problem that points at an option of the reader."""
     return Problem(code, message, declaration.at(option), **more)
+
+
+def lost(declaration: Declaration) -> tuple[str, ...]:
+    """Say what to do where a dataset's root is not where it was; nothing for files beside the spec."""
+    if declaration.root.is_dir():
+        return ()
+    name = declaration.root_name
+    return (f"the root `{name}` is not there; say where it lies now:   --root {name}=FOLDER", "or in .tlimb/roots.yaml")

@@ -8,7 +8,7 @@ from tlimb.cohorts import links
 from tlimb.cohorts.columns import WHERE
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.links import inside
-from tlimb.cohorts.reading import Found, Reader, escapes, names, problem, read_table
+from tlimb.cohorts.reading import Found, Reader, escapes, lost, names, problem, read_table
 from tlimb.cohorts.reading import Table as Cells
 from tlimb.problems import Problem
 
@@ -47,7 +47,11 @@ class Table(Reader):
                 raise ValueError("it leads out of the root")
             table = read_table(path)
         except OSError:
-            return [], [problem(declaration, "table-missing", f"no table `{self.file}`", "file", help=WHERE)]
+            return [], [
+                problem(
+                    declaration, "table-missing", f"no table `{self.file}`", "file", help=(*lost(declaration), WHERE)
+                )
+            ]
         except ValueError as error:
             message = f"`{self.file}`: {error}"
             return [], [problem(declaration, "table-unreadable", message, "file", help="mend the table in that line")]

@@ -23,8 +23,8 @@ from tlimb.runner.environment import decoding
 from tlimb.runner.views import Row
 from tlimb.store import Store, disk
 
-SHOWN = 50
-"""Most bad rows that a message lists."""
+SHOWN = 20
+"""Most bad rows, and most reasons, that a message lists; the file beside the views lists all."""
 _VERIFIED: set[tuple[str, str]] = set()
 """Cached volumes whose sha256 this process has checked."""
 
@@ -135,10 +135,18 @@ def refuse(bad: Sequence[tuple[Row, str]]) -> None:
     if not bad:
         return
     several = len({row.dataset for row, _ in bad}) > 1
-    listed = [f"row {row.number}{f' of `{row.dataset}`' if several else ''}: {reason}" for row, reason in bad]
-    more = f"; {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    by_reason: dict[str, list[str]] = {}
+    for row, reason in bad:
+        by_reason.setdefault(reason, []).append(f"{row.number}{f' of `{row.dataset}`' if several else ''}")
+    listed = [f"{_rows(names)}: {reason}" for reason, names in by_reason.items()]
+    more = f"; {len(listed) - SHOWN} more reasons" if len(listed) > SHOWN else ""
     problem = Problem("bad-image", "; ".join(listed[:SHOWN]) + more)
     raise BadImagesError(problem, [f"{row.image}: {reason}" for row, reason in bad])
+
+
+def _rows(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"row{'s' if len(names) > 1 else ''} {', '.join(names[:SHOWN])}{more}"
 
 
 def fill(

@@ -35,6 +35,8 @@ def init(
         return int(ExitCode.DONE)
     if bids and template is not None:
         raise typer.BadParameter("--bids or --template, not both: an example is written for other images")
+    if folder.suffix in (".yaml", ".yml"):
+        raise typer.BadParameter(f"{folder} is to be a folder; the study in it is called study.yaml")
     made = start(folder, bids or (), template, force=force)
     for name in made.written:
         print(f"wrote {folder / name}")

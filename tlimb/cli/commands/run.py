@@ -94,10 +94,11 @@ def _end(summary: Any, graph: Any, place: Any, with_names: bool) -> None:
 
     print(live.summary(summary, graph))
     files = bad_images(place, summary.failed)
+    said = "1 image cannot be used" if len(files) == 1 else f"{len(files)} images cannot be used"
     if files and with_names:
-        print("\n".join([f"{len(files)} images cannot be used:", *(f"  {line}" for line in files)]))
+        print("\n".join([f"{said}:", *(f"  {line}" for line in files)]))
     elif files:
-        print(f"{len(files)} images cannot be used: --with-names names their files")
+        print(f"{said}: --with-names names {'its file' if len(files) == 1 else 'their files'}")
 
 
 def run_manifests(
