@@ -50,10 +50,10 @@ def test_init_is_told_a_folder_and_not_the_name_of_a_study(tmp_path, capsys):
 
 def test_manifests_find_their_roots_in_the_file_of_this_machine(tmp_path, monkeypatch):
     (tmp_path / ".tlimb").mkdir()
-    (tmp_path / ".tlimb" / "roots.yaml").write_text("scans: /mnt/scans\nstore: /mnt/store\n")
+    (tmp_path / ".tlimb" / "roots.yaml").write_text("scans: images\nstore: results\n")
     (tmp_path / "deep").mkdir()
     monkeypatch.chdir(tmp_path / "deep")
     found = place_of_manifests(tmp_path / "a.json", Asked())
-    assert (str(found.roots["scans"]), str(found.store)) == ("/mnt/scans", "/mnt/store")
+    assert (found.roots["scans"], found.store) == (tmp_path / "images", tmp_path / "results")
     asked = place_of_manifests(tmp_path / "a.json", Asked(roots={"scans": tmp_path}))
     assert asked.roots["scans"] == tmp_path

@@ -83,8 +83,8 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     if _of_its_own(walk, tree, shape):
         return
     numeric = {"integer", "number"} & set(shape.types)
-    if tree.kind == "mapping" and shape.nodes:
-        help_ = (f"a search entry is {listed(f'`{word}`' for word in shape.nodes)}",)
+    if tree.kind == "mapping":
+        help_ = _of_mapping(tree, shape) or help_
     elif tree.kind == "scalar" and isinstance(value, str):
         if tree.quoted and numeric and is_number_text(value):
             help_ = (f"the quotes make it a text; write {value} without them",)
@@ -105,6 +105,14 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
     elif tree.kind == "scalar" and "string" in shape.types:
         help_ = (f'quotes make it a text: "{tree.raw}"',)
     walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _of_mapping(tree: Tree, shape: Shape) -> tuple[str, ...]:
+    """Say what a mapping was probably meant to be: components to list, or a search entry."""
+    if shape.items is not None and shape.items.kind:
+        items = ", ".join(f"{{{entry.key}: {inline(entry.value)}}}" for entry in tree.entries)
+        return (f"their order counts; write   {clip(shape.title, 30)}: [{clip(items, 80)}]",)
+    return (f"a search entry is {listed(f'`{word}`' for word in shape.nodes)}",) if shape.nodes else ()
 
 
 def _of_its_own(walk: Walk, tree: Tree, shape: Shape) -> bool:

@@ -100,7 +100,7 @@ WORDS: Mapping[str, Word] = {
     "wd": Word("weight_decay", ("optimizer: {adamw: {lr: 1e-3, weight_decay: VALUE}}",)),
     "patience": Word("", ("trainer: {early_stopping: {patience_epochs: VALUE}}",)),
     "target": Word("", ("objective: {regression: {target: VALUE}}", "objective: {classification: {target: VALUE}}")),
-    "label": Word("", ("objective: {classification: {target: VALUE}}",)),
+    "label": Word("target", ("objective: {classification: {target: VALUE}}",)),
     "output_features": Word("", ("heads: {NAME: {objective: {classification: {target: NAME}}}}",)),
     "input_features": Word("", ("data: {bio_image: {spacing_mm: 4, crop: [40, 48, 40]}}",)),
     "preprocessing": Word("", ("data: {volume_3d: {preprocess: [canonical, zscore]}}",)),

@@ -185,6 +185,23 @@ def test_unread(facts: Facts) -> Iterator[Problem]:
 
 
 @rule
+def nothing_predicted(facts: Facts) -> Iterator[Problem]:
+    """A stage that learns from images alone predicts nothing that could be tested."""
+    for name in facts.study.tests:
+        of = facts.source.at(f"/tests/{name}/of")
+        for leaf in facts.leaves(of):
+            stage = facts.study.stages.get(str(leaf.value))
+            found = [] if stage is None else [one for head in facts.heads(stage).values() for one in head]
+            listings = [facts.listing("objective", objective) for objective, _ in found]
+            if not found or any(one is None or one.facts.get("kind") != "image" for one in listings):
+                continue
+            message = f"`{leaf.value}` learns from images alone, so it predicts nothing that `{name}` could test"
+            related = (Related(found[0][1].pointer, "what it learns"),)
+            help_ = f"test a stage that starts from it:   from: {leaf.value}   with an objective of its own"
+            yield Problem("nothing-predicted", message, leaf.pointer, related=related, help=help_)
+
+
+@rule
 def metric_fits(facts: Facts) -> Iterator[Problem]:
     """The metric that selects must fit the head that it is computed of."""
     select = facts.study.select
@@ -217,7 +234,7 @@ def metric_fits(facts: Facts) -> Iterator[Problem]:
 
 
 def _of(kind: object) -> str:
-    return {"number": "numbers", "class": "classes"}.get(str(kind), f"kind {kind}")
+    return {"number": "numbers", "class": "classes", "image": "nothing but images"}.get(str(kind), f"kind {kind}")
 
 
 @rule
