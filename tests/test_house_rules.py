@@ -105,6 +105,13 @@ def test_no_module_is_a_drawer_for_odds_and_ends():
     assert not [name_of(path) for path in python_files("tlimb") if path.stem in drawers]
 
 
+def test_no_two_test_files_have_one_name():
+    # Modules of tests are imported by their own names, so the second of a name is never run.
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    modules = sorted(name for name in set(names) if names.count(name) > 1 and name != "__init__.py")
+    assert not modules
+
+
 @pytest.mark.parametrize("pattern", FORBIDDEN, ids=list(FORBIDDEN.values()))
 def test_nothing_committed_names_what_a_reader_elsewhere_does_not_have(pattern):
     search = re.compile(pattern, re.MULTILINE)
