@@ -1,6 +1,7 @@
 """Emitted projects under the real Nextflow's linter, formatter and both of its parsers."""
 
 import itertools
+import re
 import shutil
 
 import pytest
@@ -72,11 +73,18 @@ def test_both_parsers_read_one_configuration_from_every_pair_of_profiles(project
 
 
 def settings(text):
-    """Give the settings of `nextflow config -flat`, name -> value; closures are shown by an address."""
-    lines = (line.partition(" = ") for line in text.splitlines() if " = " in line)
-    return {
-        name.strip().replace("'", ""): "closure" if "closure" in value.lower() else value for name, _, value in lines
-    }
+    """Give the settings of `nextflow config -flat`, name -> value; closures are shown by an address.
+
+    One parser writes a map as `[key:value, ..]`, the other each of its entries as a setting.
+    """
+    found = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" = ")
+        name = name.strip().replace("'", "")
+        entries = re.findall(r"(\w+):([^,\]]+)", value) if value.startswith("[") else []
+        for key, part in [(f"{name}.{key}", part) for key, part in entries] or [(name, value)]:
+            found[key] = "closure" if "closure" in part.lower() else part
+    return found
 
 
 def test_what_is_missing_or_tampered_with_ends_with_a_word_about_it(project, engine, tmp_path):
