@@ -79,7 +79,7 @@ class Cluster:
         self.conf = self.folder / "slurm.conf"
         self.nodes = [f"t{os.getpid()}n{number}" for number in range(1, NODES + 1)]
         self.by_cgroup = _can_limit_memory()
-        self.ports = _free_ports(NODES + 1)
+        self.ports = free_ports(NODES + 1)
 
     def start(self):
         """Write the configuration and start everything; ready when all nodes are idle."""
@@ -170,9 +170,12 @@ class Cluster:
         return found | {above for pid in found if _name(above := _parent(pid)).startswith("slurmstepd")}
 
     def kill_node(self, node):
-        """End a node as a power cut does: its daemon and all processes of its jobs, by SIGKILL."""
+        """End a node as a power cut does: its daemon and all processes of its jobs, by SIGKILL.
+
+        Slurm's step daemons come last: a stopped process that loses its parent is sent SIGHUP and goes on.
+        """
         os.kill(self._pid(node), signal.SIGKILL)
-        pids = self.processes(node)
+        pids = sorted(self.processes(node), key=lambda pid: _name(pid).startswith("slurmstepd"))
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -241,7 +244,8 @@ def _can_limit_memory():
     return able
 
 
-def _free_ports(count):
+def free_ports(count):
+    """Give so many ports that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -24,6 +24,7 @@ TOLD = {
     "starves": [137],
     "hangs": [140],
     "vanishes": [143],
+    "hung_up": [129, 0],
     "recovers": [137, 140, 0],
     "mixed": [143, 75, 75, 134, 75, 0],
     "too_often": [143, 75, 130, 75, 135],
@@ -138,6 +139,7 @@ def test_p5_memory_grows_after_it_ran_out_and_time_after_it_was_over_and_both_ar
     assert told.attempts("starves") == [(137, "256 MB", "30m"), (137, "512 MB", "30m"), (137, "1 GB", "30m")]
     assert told.attempts("hangs") == [(140, "256 MB", "30m"), (140, "256 MB", "1h"), (140, "256 MB", "2h")]
     assert told.attempts("vanishes") == [(143, *ONCE)] * 3
+    assert told.attempts("hung_up") == [(129, *ONCE), (0, *ONCE)]
     assert told.attempts("recovers") == [(137, "256 MB", "30m"), (140, "512 MB", "30m"), (0, "512 MB", "1h")]
 
 

@@ -2,19 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from cluster import until
-from engines import environment, trace
+from emitted import STEPS, Emitted, trainings
+from engines import trace
 from processes import start, wait_for
-from studies import Project, sha256, tlimb
+from studies import Project, sha256
 
-VICTIMS = ("preempted", "lost", "starved", "hung", "slow")
-STEPS = 3  # optimizer steps of an epoch: 24 people, 8 at a time
+VICTIMS = ("preempted", "lost", "starved", "hung", "dropped", "slow")
 RESOURCES = {
     "preempted": {"gpus": 1},
     "starved": {"memory_gb": 0.5},
@@ -39,63 +37,26 @@ process {
 
 
 def spec(base, kernel):
-    """Give five trainings that differ in their rate, and one test of each; `kernel` says who limits memory."""
-    stage = {name: {"optimizer": {"adamw": {"lr": place / 1000}}} for place, name in enumerate(VICTIMS, 1)}
-    stage["slow"]["trainer"] = {"epochs": 7, "batch_size": 24}
-    return {
-        "tlimb": 1,
-        "name": "faults",
-        "roots": base["roots"],
-        "datasets": {"people": {**base["datasets"]["people"], "subset": {"train": 24}}},
-        "defaults": {
-            **base["defaults"],
-            "dataset": "people",
-            "objective": {"regression": {"target": "age"}},
-            "trainer": {"epochs": 300, "batch_size": 8, "device": "cpu"},
-        },
-        "stages": stage,
-        "tests": {"held_out": {"of": [*VICTIMS], "dataset": "people"}},
-        "select": {"metric": "mae"},
-        "execution": {
-            "resources": {"memory_gb": 2, "time_h": 1},
-            "overrides": {name: found for name, found in RESOURCES.items() if kernel or name != "starved"},
-            "backend": {"slurm": {"partition": "main", "account": "brainlab"}},
-        },
+    """Give the study of the faults; `kernel` says who limits memory."""
+    execution = {
+        "resources": {"memory_gb": 2, "time_h": 1},
+        "overrides": {name: found for name, found in RESOURCES.items() if kernel or name != "starved"},
+        "backend": {"slurm": {"partition": "main", "account": "brainlab"}},
     }
+    made = trainings(base, VICTIMS, execution)
+    made["stages"]["slow"]["trainer"] = {"epochs": 7, "batch_size": 24}
+    return made
 
 
-class Slurm:
-    """An emitted project that a Nextflow runs on a cluster, in the background."""
+class Slurm(Emitted):
+    """An emitted project that a Nextflow runs on a cluster of Slurm."""
 
     def __init__(self, project, cluster, folder, engine):
-        self.project, self.cluster, self.folder, self.engine = project, cluster, folder, engine
-        tlimb(project.folder, "emit", project.path.name, "-o", "build")
-        folder.mkdir()
-        (folder / "fast.config").write_text(CONFIG)
-        plan = project.plan()
-        self.planned = plan.works
-        self.work = {plan.nodes[work]["uses"][0]["stage"]: work for work in plan.of("fit")}
+        super().__init__(project, folder, CONFIG)
+        self.cluster, self.engine = cluster, engine
 
     def start(self):
-        words = [sys.executable, "-m", "tlimb", "launch", self.project.folder / "build", "--outdir", "out"]
-        words += ["--profile", "slurm", "--", "-c", "fast.config"]
-        own = environment(self.folder / ".home", SLURM_CONF=str(self.cluster.conf), TLIMB_NEXTFLOW=self.engine)
-        self.log = (self.folder / "said").open("w")
-        self.process = subprocess.Popen(
-            list(map(str, words)), cwd=self.folder, env=own, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
-        )
-
-    def wait(self, limit_s):
-        try:
-            return self.process.wait(limit_s)
-        finally:
-            if self.process.poll() is None:
-                self.process.terminate()
-                self.process.wait(30)
-            self.log.close()
-
-    def said(self):
-        return (self.folder / "said").read_text()
+        self.launch("slurm", SLURM_CONF=str(self.cluster.conf), TLIMB_NEXTFLOW=self.engine)
 
     def steps(self, stage):
         """Give the optimizer steps of a training's resume points that are in the store."""
@@ -158,6 +119,14 @@ def lose_node(slurm, facts):
     slurm.cluster.start_node(node)
 
 
+def drop(slurm, facts):
+    """Hang up on a job's batch shell: Nextflow's wrapper then writes that all ended well."""
+    job, *_, facts["step"] = slurm.caught("dropped")
+    slurm.cluster.client("scancel", "--batch", "--signal=HUP", job)
+    (row,) = until(lambda: slurm.rows("dropped"), 120)
+    facts["wrote"] = (Path(row["workdir"]) / ".exitcode").read_text()
+
+
 def hang(slurm, facts):
     """Stop a run for good, so that its time limit comes."""
     (job,) = until(lambda: slurm.cluster.running("FIT_HUNG"), 600)
@@ -183,11 +152,11 @@ def faults(local, cluster, engine, tmp_path_factory):
     """The same study on Slurm, each of its trainings the victim of another fault."""
     folder = tmp_path_factory.mktemp("cluster")
     slurm = Slurm(local.copy(folder / "study", store=False), cluster, folder / "launch", engine)
-    slurm.facts = {"preempted": {}, "lost": {}, "hung": {}}
+    slurm.facts = {"preempted": {}, "lost": {}, "hung": {}, "dropped": {}}
     slurm.start()
     doers = [
         threading.Thread(target=doer, args=(slurm, slurm.facts[name]), daemon=True)
-        for name, doer in (("preempted", preempt), ("lost", lose_node), ("hung", hang))
+        for name, doer in (("preempted", preempt), ("lost", lose_node), ("hung", hang), ("dropped", drop))
     ]
     for doer in doers:
         doer.start()
@@ -207,7 +176,7 @@ def computed(project):
     return {work for work in project.objects() if any(attempt["code"] == 0 for attempt in project.attempts(work))}
 
 
-def test_p24_five_faults_on_slurm_end_in_the_bytes_of_the_local_run(faults, local):
+def test_p24_six_faults_on_slurm_end_in_the_bytes_of_the_local_run(faults, local):
     assert faults.code == 0, faults.said()[-6000:]
     assert objects(faults.project) == objects(local)
     ranked = {path.name: path.read_bytes() for path in (faults.folder / "out").glob("ranking.*")}
@@ -237,6 +206,12 @@ def test_p24_a_run_that_slurm_took_away_goes_on_in_a_new_job_from_its_resume_poi
     assert jobs[0]["JobId"] != jobs[1]["JobId"]
     assert faults.project.attempts(faults.work[stage])[-1]["resumed_at"] >= faults.facts[stage]["step"] >= 3 * STEPS
     assert [row["memory"] for row in faults.rows(stage)] == ["2 GB", "2 GB"]
+
+
+def test_p24_a_run_whose_shell_was_hung_up_is_started_again_though_the_wrapper_wrote_that_it_ended_well(faults):
+    assert faults.facts["dropped"]["wrote"] == "0"
+    assert [(row["exit"], row["status"]) for row in faults.rows("dropped")] == [("0", "FAILED"), ("0", "COMPLETED")]
+    assert faults.project.attempts(faults.work["dropped"])[-1]["resumed_at"] >= faults.facts["dropped"]["step"]
 
 
 def test_p5_a_run_out_of_memory_is_started_again_with_twice_as_much(faults):

@@ -3,18 +3,15 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from api import LOST
 from cluster import until
-from engines import environment, nextflow_with_kubernetes, trace
+from emitted import STEPS, Emitted
+from engines import nextflow_with_kubernetes, trace
 from lab import NAMESPACE, USER
 from processes import tree
-from studies import tlimb
 
-STEPS = 3  # optimizer steps of an epoch: 24 people, 8 at a time
 PODS, JOBS = f"/api/v1/namespaces/{NAMESPACE}/pods", f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
 CONFIG = """\
 executor.pollInterval = '500 ms'
@@ -26,36 +23,16 @@ process {
 """
 
 
-class Study:
-    """An emitted project that a Nextflow runs on a cluster, in the background."""
+class Study(Emitted):
+    """An emitted project that a Nextflow runs on a cluster of Kubernetes."""
 
     def __init__(self, project, plane, folder):
-        self.project, self.plane, self.folder = project, plane, folder
-        tlimb(project.folder, "emit", project.path.name, "-o", "build")
-        folder.mkdir()
-        (folder / "fast.config").write_text(CONFIG)
-        plan = project.plan()
-        self.work = {plan.nodes[work]["uses"][0]["stage"]: work for work in plan.of("fit")}
-        self.seen = {}
+        super().__init__(project, folder, CONFIG)
+        self.plane, self.seen = plane, {}
 
     def start(self):
-        words = [sys.executable, "-m", "tlimb", "launch", self.project.folder / "build", "--outdir", "out"]
-        words += ["--profile", "k8s", "--", "-c", "fast.config"]
         own = {"KUBECONFIG": str(self.plane.config(USER)), "TLIMB_NEXTFLOW": nextflow_with_kubernetes()}
-        own = environment(self.folder / ".home", **own, TLIMB_NEXTFLOW_SET="b")
-        self.log = (self.folder / "said").open("w")
-        self.process = subprocess.Popen(
-            list(map(str, words)), cwd=self.folder, env=own, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
-        )
-
-    def wait(self, limit_s):
-        try:
-            return self.process.wait(limit_s)
-        finally:
-            if self.process.poll() is None:
-                self.process.terminate()
-                self.process.wait(30)
-            self.log.close()
+        self.launch("k8s", **own, TLIMB_NEXTFLOW_SET="b")
 
     def watch(self):
         """Keep the last that the server said of every pod, also of those that are gone."""
@@ -63,9 +40,6 @@ class Study:
             with contextlib.suppress(*LOST):
                 for _, pod in self.plane.user("admin").follow(PODS):
                     self.seen[pod["metadata"]["uid"]] = pod
-
-    def said(self):
-        return (self.folder / "said").read_text()
 
     def running(self, stage):
         """Give the pods of a training that run now."""

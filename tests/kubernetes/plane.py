@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from agent import NAMESPACES, WITH_PARENT
 from api import LOST, Api, RefusedError
-from cluster import until
+from cluster import free_ports, until
 from engines import environment, missing
 
 HERE = Path(__file__).parent
@@ -33,7 +32,7 @@ class Plane:
 
     def __init__(self, programs, folder):
         self.programs, self.folder = Path(programs), Path(folder)
-        self.etcd, self.peer, self.port = _free_ports(3)
+        self.etcd, self.peer, self.port = free_ports(3)
         self.running, self.nodes, self.tokens = {}, {}, {"admin": secrets.token_hex(16)}
         self.authority = self.folder / "authority.crt"
 
@@ -222,13 +221,3 @@ def start_plane(folder, nodes, users=()):
         made.stop()
         raise
     return made
-
-
-def _free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from api import MERGE
 from cluster import until
+from emitted import trainings
 from engines import trace
 from lab import NODES, claim
 from launched import JOBS, PODS, Study
@@ -21,31 +22,16 @@ RESOURCES = {"deleted": {"gpus": 1}, "lost": WHOLE, "parted": WHOLE, "hung": {"t
 
 
 def spec(base, folder):
-    """Give five trainings that differ in their rate, and one test of each, for a volume that is seen under a folder."""
-    stage = {name: {"optimizer": {"adamw": {"lr": place / 1000}}} for place, name in enumerate(VICTIMS, 1)}
+    """Give the study of the faults, for a volume that is seen under a folder."""
     asked = ASKED | {"volume_claim": "faults", "mount_path": str(folder), "shm_gb": 0.25}
     asked |= {"node_selector": {"lab/zone": "b"}}
-    return {
-        "tlimb": 1,
-        "name": "faults",
-        "roots": base["roots"],
-        "datasets": {"people": {**base["datasets"]["people"], "subset": {"train": 24}}},
-        "defaults": {
-            **base["defaults"],
-            "dataset": "people",
-            "objective": {"regression": {"target": "age"}},
-            "trainer": {"epochs": 60, "batch_size": 8, "device": "cpu"},
-        },
-        "stages": stage,
-        "tests": {"held_out": {"of": [*VICTIMS], "dataset": "people"}},
-        "select": {"metric": "mae"},
-        "execution": {
-            "container": "my-lab/tlimb:1.0",
-            "resources": {"memory_gb": 1, "time_h": 1},
-            "overrides": RESOURCES,
-            "backend": {"kubernetes": asked},
-        },
+    execution = {
+        "container": "my-lab/tlimb:1.0",
+        "resources": {"memory_gb": 1, "time_h": 1},
+        "overrides": RESOURCES,
+        "backend": {"kubernetes": asked},
     }
+    return trainings(base, VICTIMS, execution)
 
 
 def delete_pod(study, facts):
