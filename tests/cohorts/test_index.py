@@ -36,7 +36,7 @@ def test_a_bids_folder_becomes_rows_in_canonical_order(made):
 
 
 def test_readers_are_found_by_the_names_of_their_files():
-    assert [name for name, _ in readers()] == ["bids", "phantom", "table"]
+    assert [name for name, _ in readers()] == ["bids", "hcp", "phantom", "table"]
 
 
 def test_labels_of_a_visit_override_those_of_the_person(bids, declare):

@@ -58,6 +58,10 @@ class Reader(ABC):
     """The folder or table as it is written in the spec."""
     columns: tuple[str, ...] = ()
     """Columns of its tables, in order; known after `find`."""
+    private: frozenset[str] = frozenset()
+    """Columns that are private whatever is declared; known after `find`."""
+    kin: tuple[str, ...] = ()
+    """Columns whose equal values make relatives, who are never divided; known after `find`."""
 
     @abstractmethod
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:

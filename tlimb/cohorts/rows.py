@@ -86,6 +86,7 @@ class Cohort:
         population: name of the population, for the leak guard; None when it is not declared.
         what: what an image is called in messages, such as `T1w image`.
         source: folder or table as the spec writes it, for messages.
+        kin: labels whose equal values make relatives, who are never divided, whatever a split's `group` says.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Cohort:
     population: str | None = None
     what: str = "image"
     source: str = ""
+    kin: tuple[str, ...] = ()
     by_participant: Mapping[str, tuple[Row, ...]] = field(init=False, repr=False)
 
     @by_participant.default

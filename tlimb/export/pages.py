@@ -58,7 +58,7 @@ def _page(listing: Listing, catalogue: Catalogue) -> Iterator[str]:
     yield ""
     yield "## A study with it"
     yield ""
-    yield f"On images made by `{examples.cohort(listing)}`:"
+    yield f"{examples.images(listing)}:"
     yield ""
     yield "```yaml"
     yield from examples.study(listing, catalogue).splitlines()

@@ -41,6 +41,12 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
 
 _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
     {
+        ("cohort", "hcp"): {
+            "folder": "data/hcp",
+            "image": "T1w_restore_brain",
+            "behavioural": "data/hcp/behavioural.csv",
+            "restricted": "data/hcp/restricted.csv",
+        },
         ("split", "holdout"): {"train": 0.6, "val": 0.2, "test": 0.2, "stratify": ["sex"]},
         ("split", "kfold"): {"val": 0.2},
         ("split", "leave_one_out"): {"val": 0.2},
@@ -54,7 +60,7 @@ _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
         ("architecture", "sfcn"): {"channels": [8, 16, 32, 32]},
     }
 )
-"""Options worth showing although they have defaults."""
+"""Options worth showing although they have defaults, and what a component needs of its own."""
 
 _NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"resnet3d": {"depth": 10}, "sfcn": {}, "timm": {"model": "resnet18"}, "vit3d": {}, "swin3d": {}, "densenet121": {}}
@@ -64,9 +70,11 @@ _NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 Place = Callable[[dict[str, Any], Listing, Any], None]
 
 
-def cohort(listing: Listing) -> str:
-    """Give the command that makes what the study with a component reads."""
-    return f"{COHORT} --regions 16" if _serial(listing) else COHORT
+def images(listing: Listing) -> str:
+    """Say where the images come from that the study with a component reads, for a heading."""
+    if (listing.kind, listing.name) == ("cohort", "hcp"):
+        return "On images of the S1200 release, unpacked in `data/hcp`"
+    return f"On images made by `{COHORT} --regions 16`" if _serial(listing) else f"On images made by `{COHORT}`"
 
 
 def _serial(listing: Listing) -> bool:
@@ -138,6 +146,8 @@ def _in_dataset(key: str) -> Place:
     def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
         people = found["datasets"]["people"]
         people[key] = said
+        if listing.name == "hcp":
+            found["stages"]["train"]["objective"] = {"classification": {"target": "Gender"}}
         if listing.name == "column":  # the phantom's sites stand for a column that says train, val and test
             recoded = {"part": {"column": "site", "map": {"A": "train", "B": "val", "C": "test"}}}
             found["datasets"]["people"] = {"files": people["files"], "labels": recoded, "split": said}
