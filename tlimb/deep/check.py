@@ -134,7 +134,9 @@ class Checks:
                 if len(made) > 1:
                     listed = ", ".join(sorted(sizes.text(one.shape) for one in made)[:4])
                     message = f"images of {len(made)} sizes come out of it for `{role}`, part `{part}`: {listed}"
-                    problem = Problem("shape", message, help="give all one size: `crop`, or `size` of `slices_2d`")
+                    problem = Problem(
+                        "shape", message, help="give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
+                    )
                     raise _Found(Flaw(tuple(group.works), "data", problem))
                 first = first or next(iter(made), None)
         if first is None:

@@ -1,11 +1,10 @@
 """Standardising intensities."""
 
-from typing import Literal
-
 import numpy as np
 
 from tlimb.components.contracts import Image, Preprocess
 from tlimb.components.images import DataError
+from tlimb.components.regions import Region, values
 
 
 class ZScore(Preprocess):
@@ -18,21 +17,14 @@ class ZScore(Preprocess):
         region: which voxels give mean and standard deviation: those of the mask file, those that are not 0, or all.
     """
 
-    def __init__(self, *, region: Literal["mask", "nonzero", "all"] = "nonzero") -> None:
+    def __init__(self, *, region: Region = "nonzero") -> None:
         self.region = region
 
     def apply(self, image: Image) -> Image:
         """Give the image with mean 0 and standard deviation 1 in the region."""
-        if self.region == "mask":
-            if image.mask is None:
-                raise DataError("there is no mask")
-            values = image.voxels[:, image.mask]
-        else:
-            values = image.voxels if self.region == "all" else image.voxels[image.voxels != 0]
-        if values.size == 0:
-            raise DataError(f"no voxel is in the region `{self.region}`")
+        found = values(image, self.region)
         # Statistics in double precision, then rounded: their last bits depend on the machine's vector width.
-        mean, sd = np.float32(values.mean(dtype=np.float64)), np.float32(values.std(dtype=np.float64))
+        mean, sd = np.float32(found.mean(dtype=np.float64)), np.float32(found.std(dtype=np.float64))
         if not sd > 0:
             raise DataError("all voxels of the region have one value")
         return Image((image.voxels - mean) / sd, image.affine, image.mask)
