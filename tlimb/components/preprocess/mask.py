@@ -31,7 +31,7 @@ class Mask(Preprocess):
         if self.threshold is None:
             inside = np.asarray(image.mask)
         else:
-            inside = (image.voxels > np.float32(self.threshold)).any(axis=0)
+            inside = np.asarray((image.voxels > np.float32(self.threshold)).any(axis=0))
         if not inside.any():
             raise DataError("no voxel is inside the mask")
         return Image(np.where(inside, image.voxels, np.float32(0)), image.affine, inside)
