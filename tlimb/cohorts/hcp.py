@@ -71,6 +71,9 @@ class Hcp(Reader):
         self.tables = {"behavioural": behavioural, "restricted": restricted}
         self.table = behavioural or restricted or "the tables"
         self.what = "time series" if image == SERIES else f"{image} image"
+        if image != SERIES:
+            self.skull_stripped = image.endswith("_brain")
+            self.space = "acpc" if "_acpc_" in image else "MNI152NLin6Asym"
 
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:
         """Give the images of the chosen kind, with the cells of their people."""
@@ -119,7 +122,7 @@ class Hcp(Reader):
         return []
 
     def _images(self, base: Path) -> tuple[dict[str, Path], dict[str, str], list[Problem]]:
-        space = "acpc" if "_acpc_" in self.image else "MNI152NLin6Asym"
+        space = str(self.space)
         named = {path.name: path / FOLDERS[space] / f"{self.image}.nii.gz" for path in _people(base)}
         # A link to what has not been fetched is an image all the same; reading it says how to fetch it.
         files = {person: path for person, path in named.items() if path.is_file() or links.dangling(path)}

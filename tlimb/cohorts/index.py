@@ -77,6 +77,8 @@ def index(
         made.what,
         made.source,
         tuple(name for name in made.kin if name in labels.facts),
+        made.skull_stripped,
+        made.space,
     )
     return cohort, problems
 
@@ -213,6 +215,8 @@ def _row(
         labels,
         declaration.name,
         persons.get(image.participant, ""),
+        scan.orientation,
+        scan.codes,
     )
 
 

@@ -85,6 +85,9 @@ class Image:
 class Preprocess(Component, ABC):
     """One deterministic step on an image; an option is kept in the attribute of its name."""
 
+    settles: ClassVar[tuple[str, ...]] = ()
+    """What images may differ in before this step and do not after it: `orientation`, `spacing`."""
+
     @abstractmethod
     def apply(self, image: Image) -> Image:
         """Give the changed image.
@@ -126,6 +129,10 @@ class DataModule(Component, ABC):
 
     augmentations: Sequence[Augmentation] = ()
     """Steps of `augment`, in order."""
+    settles: ClassVar[tuple[str, ...]] = ()
+    """What images may differ in because `load` makes it equal: `orientation`, `spacing`; its steps' add to it."""
+    expects: ClassVar[tuple[str, ...]] = ()
+    """What it takes for granted of images: `skull_stripped`, `registered` to a template."""
     lateral: int | None = None
     """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
 

@@ -53,6 +53,7 @@ FACTS = (
     "cohorts",
     "licence",
     "expects",
+    "settles",
     "parents",
     "domain_roles",
     "objective_kinds",

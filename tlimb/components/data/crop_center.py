@@ -28,6 +28,7 @@ class CropCenter(DataModule):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
+    expects = ("registered",)
     example: ClassVar[Mapping[str, Any]] = {"size": [6, 6, 6]}
 
     def __init__(
