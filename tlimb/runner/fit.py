@@ -332,7 +332,7 @@ class Fit:
         return self.job.store.load_state(self.job.manifest.work, tag(self.environment))
 
     def _trainer(self) -> pl.Trainer:
-        return pl.Trainer(
+        return _Loop(
             accelerator="gpu" if self.device.type == "cuda" else "cpu",
             devices=1,
             precision=LIGHTNING_PRECISION[self.recipe.precision],  # type: ignore[arg-type]
@@ -378,6 +378,14 @@ class Fit:
         self.saving_took, self.saved_at, self.saved_step = time.perf_counter() - began, seconds(), at.step + 1
         self.job.facts["saves"] = self.job.facts.get("saves", 0) + 1
         self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self.saving_took
+
+
+class _Loop(pl.Trainer):
+    """A trainer that leaves SIGTERM to the run: after any batch Lightning would end the process without saving."""
+
+    @property
+    def received_sigterm(self) -> bool:
+        return False
 
 
 def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
