@@ -59,6 +59,7 @@ FACTS = (
     "trains",
     "batch_at_least",
     "elastic",
+    "divisible",
     "limits",
     "mirrors",
     "later",

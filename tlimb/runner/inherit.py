@@ -1,0 +1,96 @@
+"""What a training takes over: a parent's encoder and heads, or an encoder from a file of weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tlimb.components.contracts import Layout, Network
+from tlimb.components.weights import Sorted
+from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.runner.api import Places
+from tlimb.runner.code import build
+from tlimb.runner.job import Job
+from tlimb.runner.networks import (
+    Loaded,
+    foreign_tensors,
+    load_encoder,
+    load_heads,
+    load_scales,
+    load_tensors,
+    positions_of,
+    with_scales,
+)
+from tlimb.store import disk
+
+
+def inherit(job: Job, network: Network, heads: Sequence[Mapping[str, Any]]) -> tuple[Loaded | None, list[str]]:
+    """Put the parent's encoder, and its heads where the spec keeps them, into the network.
+
+    Args:
+        job: the manifest, and where its parents lie.
+        network: as it was initialised.
+        heads: with the scales of their targets.
+
+    Returns:
+        What was loaded, None for nothing; names of the heads that were kept.
+    """
+    hashed = job.manifest.hashed
+    adapt = hashed.get("adapt") or {}
+    work = (hashed.get("parents") or {}).get("encoder")
+    foreign = (hashed.get("weights") or {}).get("encoder")
+    if work is not None:
+        folder = job.parent(work)
+        tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
+        passport = json.loads(disk.read(folder / "passport.json"))
+        positions = positions_of(passport, job.places) if own.positions else None
+        loaded = load_encoder(own, tensors, adapt, positions)
+        return loaded, _keep_heads(network, folder, heads) if adapt.get("heads") == "keep" else []
+    if foreign is None:
+        return None, []
+    found = _foreign(foreign, job.places)
+    loaded = load_encoder(network.encoder, found.tensors, adapt)
+    if foreign.get("layout") is not None:
+        report = {"dropped": list(found.dropped), "folded": list(found.folded), "unwrapped": found.unwrapped}
+        loaded = Loaded(loaded.tensors, {**loaded.report, "layout": report})
+    return loaded, []
+
+
+def _keep_heads(network: Network, folder: Path, heads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Take the parent's heads; their outputs must mean the same here.
+
+    Raises:
+        TlimbError: a head is not the parent's in name, classes or scale (65).
+    """
+    written = json.loads(disk.read(folder / "passport.json"))["heads"]
+    theirs = {head["name"]: head["facts"] for head in with_scales(written, load_scales(folder))}
+    for head in heads:
+        name, facts = head["name"], head["facts"]
+        same = name in theirs and all(theirs[name].get(key) == facts.get(key) for key in ("classes", "mean", "sd"))
+        if not same:
+            message = f"the head {name} cannot be kept: the parent has none of equal name, classes and scale"
+            problem = Problem("heads-differ", message, help="write `adapt: {heads: new}`, or pool the datasets")
+            raise TlimbError(problem, ExitCode.DATA)
+    names = [head["name"] for head in heads]
+    kept = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
+    if kept != names:
+        lost = ", ".join(name for name in names if name not in kept)
+        problem = Problem("heads-differ", f"the layers of the head {lost} differ from the parent's")
+        raise TlimbError(problem, ExitCode.DATA)
+    return kept
+
+
+def _foreign(weights: Mapping[str, Any], places: Places) -> Sorted:
+    sha256, named = weights["sha256"], weights.get("layout")
+    path = places.weights.get(sha256, places.private / "weights" / sha256)
+    try:
+        found = disk.sha256(path)
+    except OSError as error:
+        problem = Problem("no-weights", f"the weights {sha256[:16]} are not on this machine")
+        raise TlimbError(problem, ExitCode.DATA) from error
+    if found != sha256:
+        raise TlimbError(Problem("changed-weights", f"the weights {sha256[:16]} were changed"), ExitCode.DATA)
+    try:
+        return foreign_tensors(path, None if named is None else build(named, Layout, places))
+    except ValueError as error:
+        raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
