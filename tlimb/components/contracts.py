@@ -197,9 +197,14 @@ class Auxiliary(Learner, ABC):
     """A term added to the loss; built as `Auxiliary(**options)`."""
 
     needs_parent: ClassVar[bool] = False
+    slots: ClassVar[tuple[str, ...]] = ()
+    """Slots of `from` beside `encoder` that it reads: stages whose trained networks it is given."""
     roles: ClassVar[tuple[str, ...]] = ()
     ramp_epochs: int = 0
     """Epochs in which the runner lets the term grow linearly to its weight."""
+
+    def learn_from(self, slot: str, network: "Network") -> None:
+        """Take the trained network of a slot, before `build`: in evaluation mode, without gradients, on the device."""
 
     def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
         """Prepare before the first step, also of a resumed run.

@@ -42,6 +42,7 @@ FACTS = (
     "direction",
     "needs_parent",
     "needs_head",
+    "slots",
     "roles",
     "reads",
     "unread",

@@ -22,7 +22,7 @@ from tlimb.runner.batches import Batches, Course, Position, Source, load, reside
 from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
-from tlimb.runner.inherit import inherit
+from tlimb.runner.inherit import inherit, teach
 from tlimb.runner.job import Job, Result
 from tlimb.runner.learners import (
     build_auxiliaries,
@@ -248,7 +248,9 @@ class Fit:
         self.loaded, self.kept_heads = inherit(self.job, network, self.heads)
 
     def _auxiliaries(self) -> dict[str, Auxiliary]:
-        return build_auxiliaries(self.hashed, self.job.places, self.loaded is not None)
+        made = build_auxiliaries(self.hashed, self.job.places, self.loaded is not None)
+        teach(self.job, made.values(), self.heads, self.inputs, self.device)
+        return made
 
     def _epochs(self, wanted: Any) -> int | None:
         if not isinstance(wanted, Mapping):
@@ -366,10 +368,10 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
         TlimbError: with exit code 69.
     """
     trainer = hashed["trainer"]
-    roles = {*(hashed.get("parents") or {}), *(hashed.get("weights") or {})} - {"encoder", "epochs_from"}
+    roles = {*(hashed.get("weights") or {})} - {"encoder"}
     unbuilt = {
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
-        f"a parent as {', '.join(sorted(roles))}": bool(roles),
+        f"a file of weights as {', '.join(sorted(roles))}": bool(roles),
     }
     for what, asked in unbuilt.items():
         if asked:

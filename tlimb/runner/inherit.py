@@ -1,11 +1,13 @@
 """What a training takes over: a parent's encoder and heads, or an encoder from a file of weights."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlimb.components.contracts import Layout, Network
+import torch
+
+from tlimb.components.contracts import Auxiliary, Inputs, Layout, Network
 from tlimb.components.weights import Sorted
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
@@ -13,6 +15,7 @@ from tlimb.runner.code import build
 from tlimb.runner.job import Job
 from tlimb.runner.networks import (
     Loaded,
+    build_network,
     foreign_tensors,
     load_encoder,
     load_heads,
@@ -54,6 +57,59 @@ def inherit(job: Job, network: Network, heads: Sequence[Mapping[str, Any]]) -> t
         report = {"dropped": list(found.dropped), "folded": list(found.folded), "unwrapped": found.unwrapped}
         loaded = Loaded(loaded.tensors, {**loaded.report, "layout": report})
     return loaded, []
+
+
+def trained(folder: Path, places: Places, device: torch.device) -> Network:
+    """Give the network of a training that has ended, as its passport says, in evaluation mode on a device."""
+    passport = json.loads(disk.read(folder / "passport.json"))
+    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
+    heads = with_scales(passport["heads"], load_scales(folder))
+    network = build_network(passport["architecture"], heads, inputs, 0, places)
+    network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
+    found = load_tensors(folder / "heads.safetensors")
+    for name, head in network.heads.items():
+        head.load_state_dict(
+            {key[len(name) + 1 :]: value for key, value in found.items() if key.startswith(name + ".")}
+        )
+    for module in (network.encoder, *network.heads.values()):
+        module.to(device).eval()
+    return network
+
+
+def teach(
+    job: Job, auxiliaries: Iterable[Auxiliary], heads: Sequence[Mapping[str, Any]], inputs: Inputs, device: torch.device
+) -> None:
+    """Give auxiliary objectives the trained networks of the slots that they read.
+
+    Raises:
+        TlimbError: nobody reads a slot (64); its images, or the classes of a head, are others (65).
+    """
+    parents = job.manifest.hashed.get("parents") or {}
+    slots = {role: work for role, work in parents.items() if role not in ("encoder", "epochs_from")}
+    readers = list(auxiliaries)
+    for slot, work in slots.items():
+        mine = [one for one in readers if slot in one.slots]
+        if not mine:
+            problem = Problem("slot", f"nothing reads the slot {slot}")
+            raise TlimbError(problem, ExitCode.USAGE)
+        folder = job.parent(work)
+        passport = json.loads(disk.read(folder / "passport.json"))
+        seen = (passport["inputs"]["channels"], *passport["inputs"]["shape"])
+        if seen != (inputs.channels, *inputs.shape):
+            message = (
+                f"the {slot} was trained on images of shape {list(seen)}, these are {[inputs.channels, *inputs.shape]}"
+            )
+            raise TlimbError(Problem("other-shape", message), ExitCode.DATA)
+        theirs = {head["name"]: head["facts"].get("classes") for head in passport["heads"]}
+        for head in heads:
+            if theirs.get(head["name"], head["facts"].get("classes")) != head["facts"].get("classes"):
+                message = f"the classes of the head {head['name']} are not those of the {slot}"
+                raise TlimbError(Problem("heads-differ", message, help="pool the datasets"), ExitCode.DATA)
+        network = trained(folder, job.places, device)
+        for module in (network.encoder, *network.heads.values()):
+            module.requires_grad_(False)
+        for one in mine:
+            one.learn_from(slot, network)
 
 
 def _keep_heads(network: Network, folder: Path, heads: Sequence[Mapping[str, Any]]) -> list[str]:
