@@ -202,6 +202,21 @@ def test_what_the_spec_adapts_is_no_mismatch_and_is_counted(study):
     assert dict(found.networks[1].facts.transfer) == {"matched": 149, "adapted": 0, "missing": 0, "mismatched": 1}
 
 
+KEPT = VOLUMES + "  architecture: {resnet3d: {depth: 10, filters: 2}}\nstages:\n  probe: {}\n"
+
+
+def test_a_kept_head_of_other_layers_is_told_at_adapt(study):
+    rest = KEPT + "  finetune: {from: probe, head: {mlp: {hidden: 8}}, adapt: {heads: keep}}\n"
+    problem = only(study.check(rest), "heads-differ")
+    assert at(problem)[0] == 5
+    assert "cannot be kept: its layers are not the parent's" in problem.message
+    assert any("nothing in the parent" in line or "nothing here" in line for line in problem.note)
+
+
+def test_a_kept_head_of_the_same_layers_is_fine(study):
+    assert not told(study.check(KEPT + "  finetune: {from: probe, adapt: {heads: keep}}\n"), "heads-differ")
+
+
 def weights(study, tensors, name, more=""):
     path = study.folder / name
     if name.endswith(".safetensors"):

@@ -26,6 +26,7 @@ from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.plan.scarce import scarce
+from tlimb.plan.sharing import sharing
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk, environments
 from tlimb.store.environments import Here
@@ -63,6 +64,7 @@ def make_plan(
         problems += [
             *scarce(expansion, cohorts),
             *bounds(study, expansion, cohorts, loaded.catalogue),
+            *sharing(study, expansion, cohorts, loaded.catalogue),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]

@@ -47,6 +47,21 @@ class TargetFacts:
 
 
 @frozen
+class Part:
+    """What a batch is of the whole one, where several devices share that.
+
+    Attributes:
+        samples: of the whole batch.
+        share: this batch's samples over those of the whole.
+        shares: head -> this batch's samples with the head's label over those of the whole; 0 where nobody has it.
+    """
+
+    samples: int
+    share: float
+    shares: Mapping[str, float]
+
+
+@frozen
 class Batch:
     """Samples of one role.
 
@@ -57,6 +72,7 @@ class Batch:
         valid: head -> (batch,) bool, False where the label is missing.
         seeds: (batch,) int64, f(run seed, role, epoch, sample), for what is random about a sample; None outside
             training.
+        part: what it is of a batch that several devices share; None for the whole of it.
     """
 
     inputs: Tensor
@@ -64,6 +80,7 @@ class Batch:
     targets: Mapping[str, Tensor]
     valid: Mapping[str, Tensor]
     seeds: Tensor | None = None
+    part: Part | None = None
 
 
 @frozen

@@ -1,7 +1,7 @@
 """A small runnable study for every component: how it is written, and where."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -173,7 +173,9 @@ def _in_stage(key: str) -> Place:
         elif flat:
             stage["architecture"] = {"timm": {"model": "resnet18"}}
         roles = tuple(listing.facts.get("roles") or ())
-        if listing.facts.get("needs_parent"):
+        if listing.facts.get("slots"):
+            _with_slots(found, listing.facts["slots"])
+        elif listing.facts.get("needs_parent"):
             _with_parent(found, listing, key, said)
         elif listing.facts.get("kind") == "image":
             _pretrained(found, said)
@@ -217,6 +219,13 @@ def _pretrained(found: dict[str, Any], said: Any) -> None:
     found.pop("tests")
     found.pop("stages")
     found |= {"defaults": stage, "stages": stages, "tests": {"held_out": {"of": "finetune"}}}
+
+
+def _with_slots(found: dict[str, Any], slots: Sequence[str]) -> None:
+    """Let the stage read an earlier one like it in each slot."""
+    stage = found["stages"].pop("train")
+    before = {name: value for name, value in stage.items() if name != "auxiliary"}
+    found["stages"] |= {"earlier": before, "train": {"from": dict.fromkeys(slots, "earlier"), **stage}}
 
 
 def _with_parent(found: dict[str, Any], listing: Listing, key: str, said: Any) -> None:
