@@ -1,11 +1,11 @@
 """Limiting extreme intensities."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from tlimb.components.contracts import Image, Preprocess
-from tlimb.components.regions import Region, values
+from tlimb.components.regions import values
 
 Percent = Annotated[float, {"minimum": 0, "maximum": 100, "unit": "%"}]
 
@@ -24,7 +24,13 @@ class Clip(Preprocess):
         region: which voxels give the percentiles: those of the mask file, those that are not 0, or all.
     """
 
-    def __init__(self, *, low_percent: Percent = 1.0, high_percent: Percent = 99.0, region: Region = "nonzero") -> None:
+    def __init__(
+        self,
+        *,
+        low_percent: Percent = 1.0,
+        high_percent: Percent = 99.0,
+        region: Literal["mask", "nonzero", "all"] = "nonzero",
+    ) -> None:
         if not low_percent < high_percent:
             raise ValueError(f"`low_percent: {low_percent:g}` is not below `high_percent: {high_percent:g}`")
         self.low_percent, self.high_percent, self.region = float(low_percent), float(high_percent), region

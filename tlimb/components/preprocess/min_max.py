@@ -1,12 +1,12 @@
 """Scaling intensities to a range."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
 from tlimb.components.contracts import Image, Preprocess
 from tlimb.components.images import DataError
-from tlimb.components.regions import Region, values
+from tlimb.components.regions import values
 
 
 class MinMax(Preprocess):
@@ -26,7 +26,7 @@ class MinMax(Preprocess):
         *,
         low: Annotated[float, {"minimum": -1e6, "maximum": 1e6, "unit": "intensity"}] = 0.0,
         high: Annotated[float, {"minimum": -1e6, "maximum": 1e6, "unit": "intensity"}] = 1.0,
-        region: Region = "all",
+        region: Literal["mask", "nonzero", "all"] = "all",
     ) -> None:
         if not low < high:
             raise ValueError(f"`low: {low:g}` is not below `high: {high:g}`")

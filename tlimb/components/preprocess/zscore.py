@@ -1,10 +1,12 @@
 """Standardising intensities."""
 
+from typing import Literal
+
 import numpy as np
 
 from tlimb.components.contracts import Image, Preprocess
 from tlimb.components.images import DataError
-from tlimb.components.regions import Region, values
+from tlimb.components.regions import values
 
 
 class ZScore(Preprocess):
@@ -17,7 +19,7 @@ class ZScore(Preprocess):
         region: which voxels give mean and standard deviation: those of the mask file, those that are not 0, or all.
     """
 
-    def __init__(self, *, region: Region = "nonzero") -> None:
+    def __init__(self, *, region: Literal["mask", "nonzero", "all"] = "nonzero") -> None:
         self.region = region
 
     def apply(self, image: Image) -> Image:
