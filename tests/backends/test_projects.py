@@ -197,3 +197,17 @@ def test_a_folder_with_files_of_somebody_else_is_not_written_over(tmp_path):
     left = {p for p in (tmp_path / "build").rglob("*") if p.is_file()}
     # Two fits of one rate are gone; selections and groups of tests have other ids.
     assert len(left) == len(before) - 2
+
+
+def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tmp_path):
+    (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
+    tlimb(tmp_path, "phantom", "data", "-n", "40", "--families", "0")
+    said = tlimb(tmp_path, "plan", "study.yaml").stdout
+    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 2 tasks of an engine, up to 6 into one" in said
+    tlimb(tmp_path, "emit", "study.yaml", "-o", "single")
+    tlimb(tmp_path, "emit", "study.yaml", "-o", "packed", "--pack", "auto")
+    tables = [(tmp_path / name / "plan" / "runs.csv").read_bytes() for name in ("single", "packed")]
+    assert tables[0] == tables[1]
+    assert "'-1' is no size" in tlimb(tmp_path, "emit", "study.yaml", "-o", "x", "--pack=-1", code=64).stderr
+    (tmp_path / "study.yaml").write_text(SMALL.replace("epochs: 1", "epochs: 9999"), encoding="utf-8")
+    assert "--pack auto" not in tlimb(tmp_path, "plan", "study.yaml").stdout
