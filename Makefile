@@ -13,12 +13,13 @@ KUBERNETES := $(CACHE)/kubernetes/$(shell cat requirements/kubernetes/go.* | sha
 NODE := .tools/node/.tlimb-setup
 SLURM := slurmctld slurmd slurm-client munge
 PODMAN := podman runc mmdebstrap
+NF_CORE := nf-core==4.2.1
 # Files of tests share nothing, so they run side by side; the tests of one file stay together, for their fixtures' sake.
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm podman test-kubernetes test-container test-gpu
+.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm podman test-kubernetes test-container test-nf-core test-gpu
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +107,10 @@ $(KUBERNETES)/.built:
 
 test-kubernetes: setup $(NEXTFLOW)/nextflow $(KUBERNETES)/.built ## run a study on a real Kubernetes API, scheduler and controllers, built once from Go modules
 	TLIMB_KUBERNETES=$(KUBERNETES) $(PY) -m pytest tests/kubernetes
+
+# In an environment of its own, made once by uv: it wants other versions than ours, of many packages.
+test-nf-core: setup nextflow ## nf-core's linter on the parameters of an emitted project
+	TLIMB_NF_CORE="$(CURDIR)/$(UV) tool run --from $(NF_CORE) nf-core" $(PY) -m pytest -rs tests/engines/test_nf_core.py
 
 test-gpu: setup ## tests of what runs on a GPU, on a machine that has one
 	$(PY) -m pytest -rs tests/runner/test_cuda.py tests/components/test_augments_cuda.py

@@ -152,6 +152,19 @@ def test_what_a_backend_cannot_express_is_said_at_its_place():
     assert refused(hpc, "local", "hcp") == [("profile-unknown", "/execution/profiles", "error")]
 
 
+def test_a_time_limit_that_leaves_a_slurm_job_no_time_is_warned_of_where_it_is_asked_for():
+    slurm = "backend: {slurm: {partition: gpu}}"
+    short = "resources: {time_h: 0.05}, overrides: {finetune: {time_h: 0.0166}}"
+    asked = SMALL + f"execution: {{{slurm}, {short}}}\n"
+    places = ("/execution/resources/time_h", "/execution/overrides/finetune/time_h")
+    assert refused(asked) == [("time-short", place, "warning") for place in places]
+    assert refused(asked.replace("0.05", "0.0834").replace("0.0166", "1")) == []
+    # Elsewhere a run has all of its time but what it needs to save.
+    assert refused(SMALL + f"execution: {{{short}}}\n") == []
+    hpc = SMALL + f"execution: {{profiles: {{hpc: {{{slurm}, {short.split(', over')[0]}}}}}}}\n"
+    assert refused(hpc, profile="hpc") == [("time-short", "/execution/profiles/hpc/resources/time_h", "warning")]
+
+
 def test_of_two_clusters_one_has_to_be_named():
     two = "execution: {profiles: {a: {backend: {slurm: {partition: x}}}, b: {backend: {slurm: {partition: y}}}}}\n"
     assert refused(SMALL + two) == [("profile-needed", "/execution/profiles/b/backend", "error")]
@@ -165,7 +178,7 @@ def test_resources_of_a_stage_reach_its_fits_refits_and_tests():
         " profiles: {big: {overrides: {finetune: {memory_gb: 6}}}}}\n"
     )
     text = files(asked, profile="big")["conf/resources.config"]
-    block = dict(re.findall(r"'\.\*:(\w+):TLIMB_RUN' \{(.*?)\n    \}", text, re.DOTALL))
+    block = dict(re.findall(r"'\.\*:(\w+)' \{(.*?)\n    \}", text, re.DOTALL))
     assert "3072.MB" in block["FIT_PRETRAIN"]
     assert "accelerator" not in block["FIT_PRETRAIN"]
     for step in ("FIT_FINETUNE", "TEST_FINETUNE"):

@@ -37,8 +37,9 @@ def engine():
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory):
+def study(podman, tmp_path_factory):
     """A finished study with its cohort: what `tlimb run` and `tlimb rank` say of it, without any container."""
+    assert podman
     project = Project(tmp_path_factory.mktemp("containers") / "study", TINY)
     tlimb(project.folder, "phantom", "data/brains", "-n", "72", "--families", "0.3")
     project.run()
