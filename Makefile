@@ -158,7 +158,7 @@ dist: setup ## build the wheel and try it in an empty environment, far from the 
 	rm -rf dist && $(UV) build --quiet --wheel --out-dir dist
 	TLIMB_WHEEL=$$(echo $(CURDIR)/dist/*.whl) TLIMB_UV=$(CURDIR)/$(UV) $(PY) -m pytest tests/packaging
 
-bench: setup ## every benchmark case against its peer
+bench: setup nextflow ## every benchmark case against its peer
 	$(PY) -m benchmarks.run all
 
 docs: generate ## check that links and fenced specs in docs/ and README are right

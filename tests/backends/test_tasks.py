@@ -68,7 +68,16 @@ def test_the_more_there_is_to_do_the_longer_packs_are_up_to_five_minutes():
     once = many.replace("replicates: 2", "replicates: 1")
     assert sizes(once, 2)["FIT_FINETUNE"] == [50] * 8
     thrice = many.replace("replicates: 2", "replicates: 3")
-    assert sizes(thrice, 2)["FIT_FINETUNE"] == [66] * 18 + [12]
+    found = sizes(thrice, 2)["FIT_FINETUNE"]
+    assert (len(found), sum(found), set(found)) == (18, 1200, {66, 67})
+
+
+def test_packs_that_run_side_by_side_are_equally_large():
+    # Six trainings of six seconds and a half: 39 s have room in two tasks.
+    rates = SMALL.replace("1e-4, 1e-3, 1e-2", "1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4").replace(
+        "replicates: 2", "replicates: 1"
+    )
+    assert sizes(rates, 3)["FIT_FINETUNE"] == [3, 3]
 
 
 def outcome(cut, fates, chosen):

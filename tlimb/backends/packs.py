@@ -43,10 +43,12 @@ class Packing:
     Attributes:
         cost: what a node adds to its task.
         room: gives what one task of a step may cost, from the cost of the whole step.
+        even: tasks are made equally large rather than full.
     """
 
     cost: Callable[[Manifest], float]
     room: Callable[[float], float]
+    even: bool = False
 
     def cut(self, groups: Iterable[Sequence[Member]]) -> Iterator[list[Member]]:
         """Cut each group into runs of members with room for them, in their order.
@@ -57,15 +59,31 @@ class Packing:
         priced = [[(member, sum(map(self.cost, member[1]))) for member in group] for group in groups]
         room = self.room(sum(price for group in priced for _, price in group))
         for group in priced:
-            held: list[Member] = []
-            spent = 0.0
-            for member, price in group:
-                if held and spent + price > room:
-                    yield held
-                    held, spent = [], 0.0
-                held.append(member)
-                spent += price
+            yield from _evenly(group, room) if self.even else _greedily(group, room)
+
+
+def _greedily(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list[Member]]:
+    held: list[Member] = []
+    spent = 0.0
+    for member, price in group:
+        if held and spent + price > room:
             yield held
+            held, spent = [], 0.0
+        held.append(member)
+        spent += price
+    yield held
+
+
+def _evenly(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list[Member]]:
+    """As few as there is room for, of about the same size, since they run side by side."""
+    whole = sum(price for _, price in group)
+    share = whole / math.ceil(whole / room)
+    packs: dict[int, list[Member]] = {}
+    spent = 0.0
+    for member, price in group:
+        packs.setdefault(int((spent + price / 2) / share), []).append(member)
+        spent += price
+    yield from packs.values()
 
 
 def counted(size: int) -> Callable[[Kind], Packing]:
@@ -79,7 +97,9 @@ def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind], Packing]:
     Args:
         rows: the images of each view, by its digest.
     """
-    packing = Packing(lambda node: seconds(node, rows), lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)))
+    packing = Packing(
+        lambda node: seconds(node, rows), lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)), even=True
+    )
     return lambda _: packing
 
 
