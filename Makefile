@@ -12,12 +12,14 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tlimb
 KUBERNETES := $(CACHE)/kubernetes/$(shell cat requirements/kubernetes/go.* | sha256sum | head -c 16)
 NODE := .tools/node/.tlimb-setup
 SLURM := slurmctld slurmd slurm-client munge
+PODMAN := podman runc mmdebstrap
+NF_CORE := nf-core==4.2.1
 # Files of tests share nothing, so they run side by side; the tests of one file stay together, for their fixtures' sake.
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: pictures help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes test-gpu
+.PHONY: pictures help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm podman test-kubernetes test-container test-nf-core test-gpu
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +80,21 @@ slurm: ## install Debian's Slurm for the tests, unless it is there
 	{ apt-get -q update && apt-get -q install -y --no-install-recommends $(SLURM); } >$$log 2>&1 || \
 	  { cat $$log >&2; echo "make: Slurm could not be installed" >&2; exit 69; }; rm -f $$log
 
+# A real podman for the tests: images and settings in a folder of their own, nothing runs as a service.
+podman: ## install Debian's podman for the tests of containers, unless it is there
+	@for tool in podman runc mmdebstrap; do command -v $$tool >/dev/null || missing=yes; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "make: no podman here; as root on Debian: apt-get install $(PODMAN)" >&2; exit 69; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; log=$$(mktemp); \
+	{ apt-get -q update && apt-get -q install -y --no-install-recommends $(PODMAN); } >$$log 2>&1 || \
+	  { cat $$log >&2; echo "make: podman could not be installed" >&2; exit 69; }; rm -f $$log
+
+# The first build takes five minutes and 7 GB, nearly all of it torch; a later one takes a minute.
+test-container: setup nextflow podman ## build tlimb's image on a base of Debian's packages, run a study in it by podman
+	TLIMB_CONTAINERS=$(CACHE)/containers TLIMB_UV=$(CURDIR)/$(UV) $(PY) -m pytest -rs tests/containers
+
 # The programs are built as they were published, from modules pinned by go.sum, once for each set of pins: minutes, and 2 GB
 # of memory. On a busy machine: GOFLAGS=-p=1 nice make test-kubernetes.
 $(KUBERNETES)/.built:
@@ -90,6 +107,10 @@ $(KUBERNETES)/.built:
 
 test-kubernetes: setup $(NEXTFLOW)/nextflow $(KUBERNETES)/.built ## run a study on a real Kubernetes API, scheduler and controllers, built once from Go modules
 	TLIMB_KUBERNETES=$(KUBERNETES) $(PY) -m pytest tests/kubernetes
+
+# In an environment of its own, made once by uv: it wants other versions than ours, of many packages.
+test-nf-core: setup nextflow ## nf-core's linter on the parameters of an emitted project
+	TLIMB_NF_CORE="$(CURDIR)/$(UV) tool run --from $(NF_CORE) nf-core" $(PY) -m pytest -rs tests/engines/test_nf_core.py
 
 test-gpu: setup ## tests of what runs on a GPU, on a machine that has one
 	$(PY) -m pytest -rs tests/runner/test_cuda.py tests/components/test_augments_cuda.py
@@ -140,7 +161,7 @@ dist: setup ## build the wheel and try it in an empty environment, far from the 
 	rm -rf dist && $(UV) build --quiet --wheel --out-dir dist
 	TLIMB_WHEEL=$$(echo $(CURDIR)/dist/*.whl) TLIMB_UV=$(CURDIR)/$(UV) $(PY) -m pytest tests/packaging
 
-bench: setup ## every benchmark case against its peer
+bench: setup nextflow ## every benchmark case against its peer
 	$(PY) -m benchmarks.run all
 
 docs: generate ## check that links and fenced specs in docs/ and README are right

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import compiling, running, slices
+from benchmarks import compiling, engines, running, slices
 
 CASES = {
     "validate": compiling.validate,
@@ -18,6 +18,9 @@ CASES = {
     "cache": running.cache,
     "grid": slices.grid,
     "volumes-grid": running.grid,
+    "emit": engines.emit,
+    "engine-grid": engines.grid,
+    "engine-stubs": engines.stubs,
 }
 
 

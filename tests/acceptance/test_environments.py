@@ -1,7 +1,7 @@
 """Work that was done in another environment: counted by default, computed again when the study asks for that."""
 
 import pytest
-from studies import TINY, Project, edited
+from studies import TINY, Project, edited, tlimb
 
 ONE = {
     **{key: TINY[key] for key in ("tlimb", "name", "roots", "defaults")},
@@ -64,4 +64,23 @@ def test_a_child_of_a_superseded_parent_is_computed_again_though_its_own_environ
     folder.rename(elsewhere.folder / "moved")
     assert elsewhere.run().stdout.startswith("1 nodes computed")  # here, from a parent that was trained elsewhere
     elsewhere.edit({"/execution": {"reuse": "same_environment"}})
+    assert elsewhere.run().stdout.startswith("4 nodes computed")
+
+
+def test_the_tasks_of_an_emitted_project_count_what_another_environment_computed_and_emit_says_so(elsewhere):
+    before = elsewhere.objects()
+    elsewhere.edit({"/execution": {"reuse": "same_environment"}})
+    said = elsewhere.tlimb("emit", "-o", "build").stderr
+    assert "warning[backend-cannot]: the runs of a project take what the store has" in said
+    manifests = sorted((elsewhere.folder / "build" / "plan" / "manifests").glob("*/*.json"))
+    done = tlimb(
+        elsewhere.folder,
+        "run",
+        *manifests,
+        "--task",
+        env={"TLIMB_PLACES": str(elsewhere.folder / "build/.tlimb/places.json")},
+    )
+    assert done.stdout.startswith("0 nodes computed, 4 done before")
+    assert elsewhere.objects() == before
+    # The study itself does what it asks for.
     assert elsewhere.run().stdout.startswith("4 nodes computed")

@@ -1,5 +1,6 @@
 """What planning does not do: open images twice, load the run half, name people."""
 
+import csv
 import json
 import re
 import shutil
@@ -116,6 +117,55 @@ def test_of_2000_files_the_second_plan_makes_no_open_call_on_any(many):
 def test_p20_commands_that_compute_nothing_never_load_the_run_half(finished, words):
     code, _, heavy, said = audited(finished.folder, *words)
     assert code == 0, said
+    assert heavy == []
+
+
+WITHOUT = """
+import sys
+
+class Gone:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "lightning", "timm", "monai"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Gone())
+from tlimb.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def without_torch(folder, *words):
+    """Run a command in a process of its own in which torch cannot be imported; give its code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *map(str, words)],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_ranking_task_of_an_engine_gives_the_same_bytes_where_torch_cannot_be_imported(finished):
+    assert "No module named 'torch'" in without_torch(finished.folder, "validate", "--deep", "study.yaml")[1], "no bar"
+    finished.tlimb("emit", "-o", "build")
+    words = ("rank", finished.folder / "build" / "plan", "--allow-partial", "--no-pictures", "--output")
+    tlimb(finished.folder, *words, "with")
+    code, said = without_torch(finished.folder, *words, "without")
+    assert code == 0, said
+    written = {path.name: path.read_bytes() for path in (finished.folder / "without").iterdir()}
+    assert written == {path.name: path.read_bytes() for path in (finished.folder / "with").iterdir()}
+    assert len(written) > 3
+
+
+def test_the_command_of_a_selection_task_loads_nothing_heavy_and_leaves_that_to_its_child(finished):
+    finished.tlimb("emit", "-o", "build")
+    with (finished.folder / "build" / "plan" / "tasks.csv").open(newline="") as file:
+        manifest = next(row["manifest"] for row in csv.DictReader(file) if row["step"] == "SELECT")
+    code, _, heavy, said = audited(finished.folder, "select", f"build/plan/{manifest}", "--task", "--quiet")
+    assert code == 0, said
+    assert "chose candidate" in said
     assert heavy == []
 
 

@@ -5,15 +5,14 @@ from pathlib import Path
 from attrs import evolve
 from conftest_plan import SPECS, expand_text, known
 
-from tlimb.api.emitting import project_files
+from tlimb.api.emitting import packed, project_files
 from tlimb.api.planning import rank_request
 from tlimb.backends import backend
 from tlimb.backends.contracts import Emission
 from tlimb.backends.execution import engines_of, problems, profile_of
-from tlimb.backends.tasks import tasks
+from tlimb.backends.packs import views_of
 from tlimb.language import lower, source
 from tlimb.plan.plan import Plan
-from tlimb.plan.reach import Reach
 
 FOLDS = {"consortium": 3, "clinic": 3, "people": 3}
 
@@ -46,13 +45,15 @@ class Loaded:
         self.catalogue = known()
 
 
-def emission(text, pack=1, profile=None, **more):
-    """Give the emission of a study whose data nobody has."""
+def emission(text, pack=1, profile=None, rows=None, **more):
+    """Give the emission of a study whose data nobody has; `rows` says how many images each view would have."""
     study = lower.lower(source.parse(text, Path("spec.yaml")))
-    plan = Plan(study, expand_text(text, FOLDS))
+    expansion = expand_text(text, FOLDS)
+    views = {view for node in expansion.graph for view in views_of(node.hashed)}
+    plan = Plan(study, expansion, rows={view: range(rows) for view in views} if rows is not None else {})
     made = Emission(
         plan=plan,
-        tasks=tasks(plan.graph, Reach(study).order(), pack),
+        tasks=packed(plan, pack),
         request=rank_request(plan, Loaded()),
         version="1.2.3",
         engines=engines_of(study.execution, profile, known()),

@@ -152,6 +152,19 @@ def test_what_a_backend_cannot_express_is_said_at_its_place():
     assert refused(hpc, "local", "hcp") == [("profile-unknown", "/execution/profiles", "error")]
 
 
+def test_a_time_limit_that_leaves_a_slurm_job_no_time_is_warned_of_where_it_is_asked_for():
+    slurm = "backend: {slurm: {partition: gpu}}"
+    short = "resources: {time_h: 0.05}, overrides: {finetune: {time_h: 0.0166}}"
+    asked = SMALL + f"execution: {{{slurm}, {short}}}\n"
+    places = ("/execution/resources/time_h", "/execution/overrides/finetune/time_h")
+    assert refused(asked) == [("time-short", place, "warning") for place in places]
+    assert refused(asked.replace("0.05", "0.0834").replace("0.0166", "1")) == []
+    # Elsewhere a run has all of its time but what it needs to save.
+    assert refused(SMALL + f"execution: {{{short}}}\n") == []
+    hpc = SMALL + f"execution: {{profiles: {{hpc: {{{slurm}, {short.split(', over')[0]}}}}}}}\n"
+    assert refused(hpc, profile="hpc") == [("time-short", "/execution/profiles/hpc/resources/time_h", "warning")]
+
+
 def test_of_two_clusters_one_has_to_be_named():
     two = "execution: {profiles: {a: {backend: {slurm: {partition: x}}}, b: {backend: {slurm: {partition: y}}}}}\n"
     assert refused(SMALL + two) == [("profile-needed", "/execution/profiles/b/backend", "error")]
@@ -165,7 +178,7 @@ def test_resources_of_a_stage_reach_its_fits_refits_and_tests():
         " profiles: {big: {overrides: {finetune: {memory_gb: 6}}}}}\n"
     )
     text = files(asked, profile="big")["conf/resources.config"]
-    block = dict(re.findall(r"'\.\*:(\w+):TLIMB_RUN' \{(.*?)\n    \}", text, re.DOTALL))
+    block = dict(re.findall(r"'\.\*:(\w+)' \{(.*?)\n    \}", text, re.DOTALL))
     assert "3072.MB" in block["FIT_PRETRAIN"]
     assert "accelerator" not in block["FIT_PRETRAIN"]
     for step in ("FIT_FINETUNE", "TEST_FINETUNE"):
@@ -197,3 +210,17 @@ def test_a_folder_with_files_of_somebody_else_is_not_written_over(tmp_path):
     left = {p for p in (tmp_path / "build").rglob("*") if p.is_file()}
     # Two fits of one rate are gone; selections and groups of tests have other ids.
     assert len(left) == len(before) - 2
+
+
+def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tmp_path):
+    (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
+    tlimb(tmp_path, "phantom", "data", "-n", "40", "--families", "0")
+    said = tlimb(tmp_path, "plan", "study.yaml").stdout
+    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 2 tasks of an engine, up to 6 into one" in said
+    tlimb(tmp_path, "emit", "study.yaml", "-o", "single")
+    tlimb(tmp_path, "emit", "study.yaml", "-o", "packed", "--pack", "auto")
+    tables = [(tmp_path / name / "plan" / "runs.csv").read_bytes() for name in ("single", "packed")]
+    assert tables[0] == tables[1]
+    assert "'-1' is no size" in tlimb(tmp_path, "emit", "study.yaml", "-o", "x", "--pack=-1", code=64).stderr
+    (tmp_path / "study.yaml").write_text(SMALL.replace("epochs: 1", "epochs: 9999"), encoding="utf-8")
+    assert "--pack auto" not in tlimb(tmp_path, "plan", "study.yaml").stdout

@@ -1,7 +1,7 @@
 """Tasks and links carry exactly what the plan's graph says, whatever fails on the way."""
 
 import pytest
-from emissions import SPECS, emission
+from emissions import SMALL, SPECS, emission
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +35,49 @@ def test_packs_hold_at_most_so_many_fits_and_change_no_work(name):
     assert all(len(task.works) <= 4 for task in packed.tasks if task.step in fits)
     assert len(packed.tasks) <= len(whole.tasks)
     assert set(packed.graph.nodes) == set(whole.graph.nodes)
+
+
+def sizes(text, rows):
+    """Give how many runs each task of the fits has, packs chosen by the plan."""
+    cut = emission(text, None, rows=rows).tasks
+    return {
+        step.name: [len(task.works) for task in cut.by_step[step.name]]
+        for step in cut.steps
+        if step.name.startswith("FIT")
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packs_chosen_by_the_plan_hold_the_same_works_each_once(name):
+    text = EXAMPLES[NAMES.index(name)]
+    cut = emission(text, None, rows=50).tasks
+    assert sorted(work for task in cut.tasks for work in task.works) == sorted(CUTS[name, 1].graph.nodes)
+
+
+def test_runs_of_seconds_share_a_task_and_runs_of_an_hour_do_not():
+    # Two views of one image of a million voxels, one epoch: two seconds and a half each.
+    assert sizes(SMALL, 1) == {"FIT_PRETRAIN": [2], "FIT_FINETUNE": [6]}
+    assert sizes(SMALL.replace("epochs: 1", "epochs: 1500"), 1) == {"FIT_PRETRAIN": [1, 1], "FIT_FINETUNE": [1] * 6}
+    # Nobody knows how many images there are: no packs.
+    assert sizes(SMALL, None) == {"FIT_PRETRAIN": [1, 1], "FIT_FINETUNE": [1] * 6}
+
+
+def test_the_more_there_is_to_do_the_longer_packs_are_up_to_five_minutes():
+    many = SMALL.replace("1e-4, 1e-3, 1e-2", ", ".join(f"{n}e-5" for n in range(1, 401)))
+    # Two views of two images: four and a half seconds a run, so half an hour in eight parts.
+    once = many.replace("replicates: 2", "replicates: 1")
+    assert sizes(once, 2)["FIT_FINETUNE"] == [50] * 8
+    thrice = many.replace("replicates: 2", "replicates: 3")
+    found = sizes(thrice, 2)["FIT_FINETUNE"]
+    assert (len(found), sum(found), set(found)) == (18, 1200, {66, 67})
+
+
+def test_packs_that_run_side_by_side_are_equally_large():
+    # Six trainings of six seconds and a half: 39 s have room in two tasks.
+    rates = SMALL.replace("1e-4, 1e-3, 1e-2", "1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4").replace(
+        "replicates: 2", "replicates: 1"
+    )
+    assert sizes(rates, 3)["FIT_FINETUNE"] == [3, 3]
 
 
 def outcome(cut, fates, chosen):

@@ -3,7 +3,7 @@
 import yaml
 from studies import tlimb
 
-STEPS = {"PREPARE", "FIT_PRETRAIN", "FIT_FINETUNE", "FIT_SCRATCH", "SELECTION", "TEST_FINETUNE", "TEST_SCRATCH", "RANK"}
+STEPS = {"PREPARE", "FIT_PRETRAIN", "FIT_FINETUNE", "FIT_SCRATCH", "SELECT", "TEST_FINETUNE", "TEST_SCRATCH", "RANK"}
 ASKED = {
     "volume_claim": "study",
     "namespace": "brains",

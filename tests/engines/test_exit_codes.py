@@ -157,11 +157,11 @@ def test_p6_each_attempt_is_told_to_stop_itself_well_before_its_own_time_limit(t
 
 
 def test_p12_what_descends_from_a_run_that_failed_for_good_is_not_started_and_all_else_is(told):
-    started = {row["tag"] for row in told.rows if ":FIT_NEXT:" in row["name"]}
+    started = {row["tag"] for row in told.rows if ":FIT_NEXT " in row["name"]}
     ended_well = [name for name, codes in TOLD.items() if codes[-1] == 0]
     assert started == {told.next[name] for name in ended_well}
-    assert sum(":TEST_NEXT:" in row["name"] for row in told.rows) == len(ended_well)
-    assert [row["status"] for row in told.rows if row["name"].endswith("TLIMB_RANK (ranking)")] == ["COMPLETED"]
+    assert sum(":TEST_NEXT " in row["name"] for row in told.rows) == len(ended_well)
+    assert [row["status"] for row in told.rows if row["name"].endswith(":RANK (ranking)")] == ["COMPLETED"]
     ranked = (told.folder / "launch" / "out" / "ranking.txt").read_text().split()
     assert set(ranked) == {row["tag"].split(" ")[0] for row in told.rows if row["exit"] == "0"} - {"ranking"}
 
@@ -170,4 +170,4 @@ def test_p5_a_store_that_cannot_be_written_lets_running_tasks_end_and_starts_no_
     full = Told(study, tmp_path, launch, {"full": [73], "other": [0]})
     full.run(1)
     assert full.attempts("full") == [(73, *ONCE)]
-    assert not [row for row in full.rows if row["name"].startswith("TRANSFER_LEARNING:TLIMB_RANK")]
+    assert not [row for row in full.rows if row["name"].startswith("TRANSFER_LEARNING:RANK")]

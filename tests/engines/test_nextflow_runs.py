@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
-from engines import trace
+from cluster import until
+from engines import environment, trace
 from studies import sha256, tlimb
 
 
@@ -28,7 +30,7 @@ def counted(folder):
     """Give how many tasks of each step ran now, and how many were cached."""
     found = {}
     for row in trace(folder / "out"):
-        step = row["name"].split(" ")[0].removeprefix("TRANSFER_LEARNING:").removesuffix(":TLIMB_RUN")
+        step = row["name"].split(" ")[0].removeprefix("TRANSFER_LEARNING:")
         found.setdefault(step, {}).setdefault(row["status"], []).append(row["tag"])
     return {step: {status: len(tags) for status, tags in states.items()} for step, states in found.items()}
 
@@ -64,9 +66,9 @@ def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_a
     found = counted(folder)
     # One of two rates of two repetitions is another one; so its selection and its tests are, and the ranking.
     assert found["FIT_SCRATCH"] == {"CACHED": 2, "COMPLETED": 2}
-    assert found["SELECTION:TLIMB_SELECT"] == {"CACHED": 2, "COMPLETED": 1}
+    assert found["SELECT"] == {"CACHED": 2, "COMPLETED": 1}
     assert found["TEST_SCRATCH"] == {"COMPLETED": 1}
-    assert found["TLIMB_RANK"] == {"COMPLETED": 1}
+    assert found["RANK"] == {"COMPLETED": 1}
     assert found["FIT_PRETRAIN"] == {"CACHED": 2}
     assert found["FIT_FINETUNE"] == {"CACHED": 8}
 
@@ -78,6 +80,30 @@ def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, l
     assert ranked(tmp_path / "launch" / "out") == ranked(study.folder / "ranked")
     again = fresh.run()
     assert "0 nodes computed" in again.stdout
+    for work in (path.name for path in (fresh.store / "records").iterdir()):
+        assert sum(attempt["code"] == 0 for attempt in fresh.attempts(work)) <= 1
+
+
+@pytest.mark.long
+def test_p24_a_nextflow_that_is_killed_goes_on_where_it_was(study, fresh, engine, launch, tmp_path):
+    build, folder = emitted(fresh, "--pack", "2"), tmp_path / "launch"
+    folder.mkdir()
+    words = [engine, "run", build, "--outdir", folder / "out", "--places", build / ".tlimb" / "places.json"]
+    with (folder / "said").open("w") as said:
+        head = subprocess.Popen(
+            list(map(str, words)), cwd=folder, env=environment(folder / ".home"), stdin=subprocess.DEVNULL,
+            stdout=said, stderr=said,
+        )  # fmt: skip
+    until(lambda: len(list((folder / "work").glob("*/*/.exitcode"))) >= 4, 400)
+    assert head.poll() is None
+    head.kill()
+    head.wait()
+    assert not (folder / "out" / "ranking.csv").exists()
+    launch(build, folder, "-resume")
+    assert weights(fresh) == weights(study)
+    assert ranked(folder / "out") == ranked(study.folder / "ranked")
+    rows = trace(folder / "out")
+    assert {row["status"] for row in rows} == {"CACHED", "COMPLETED"}
     for work in (path.name for path in (fresh.store / "records").iterdir()):
         assert sum(attempt["code"] == 0 for attempt in fresh.attempts(work)) <= 1
 

@@ -25,10 +25,10 @@ executor {
     exitReadTimeout = '5 sec'
 }
 process {
-    withName: '.*:FIT_.*:TLIMB_RUN' {
+    withName: '.*:FIT_.*' {
         ext.args = '--checkpoint-every 0'
     }
-    withName: '.*:FIT_SLOW:TLIMB_RU[N]' {
+    withName: '.*:FIT_SLO[W]' {
         ext.slot = 1
     }
 }

@@ -16,7 +16,7 @@ PODS, JOBS = f"/api/v1/namespaces/{NAMESPACE}/pods", f"/apis/batch/v1/namespaces
 CONFIG = """\
 executor.pollInterval = '500 ms'
 process {
-    withName: '.*:FIT_.*:TLIMB_RUN' {
+    withName: '.*:FIT_.*' {
         ext.args = '--checkpoint-every 0'
     }
 }

@@ -17,12 +17,13 @@ from tlimb.api.project import Project
 from tlimb.backends import Backend, backend
 from tlimb.backends.contracts import Emission
 from tlimb.backends.execution import engines_of, problems, profile_of
+from tlimb.backends.packs import by_minutes, counted
 from tlimb.backends.planfiles import plan_files
 from tlimb.backends.shards import shard
 from tlimb.backends.tasks import Tasks, tasks
 from tlimb.backends.templates import NotAllowedError
 from tlimb.describe.code import sources
-from tlimb.manifest import canonical
+from tlimb.manifest import Kind, canonical
 from tlimb.plan.plan import Plan
 from tlimb.plan.reach import Reach
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
@@ -39,13 +40,13 @@ class Asked:
     Attributes:
         backend: name of the backend.
         profile: name of a profile of `execution`; None for none.
-        pack: most short fits of one task.
+        pack: most short fits of one task; None for what the plan's images, voxels and epochs suggest.
         shard: (i, n) for the i-th of n parts, 0 for what several parts need; None for the whole plan.
     """
 
     backend: str
     profile: str | None = None
-    pack: int = 1
+    pack: int | None = 1
     shard: tuple[int, int] | None = None
 
 
@@ -60,7 +61,7 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     found = loaded.source.resolve(problems(study.execution, asked.profile, chosen))
     if any(problem.severity is Severity.ERROR for problem in found):
         raise TlimbError(found)
-    whole = tasks(plan.graph, Reach(study).order(), asked.pack)
+    whole = packed(plan, asked.pack)
     if asked.shard is not None:
         whole = shard(whole, *asked.shard)
     code, modules = _code(plan, place)
@@ -79,6 +80,30 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     if any(problem.severity is Severity.ERROR for problem in found):
         raise TlimbError(found)
     return chosen, made, tuple(found)
+
+
+def packed(plan: Plan, pack: int | None) -> Tasks:
+    """Cut a plan into tasks.
+
+    Args:
+        plan: the plan.
+        pack: most short fits of one task, 1 for no packs; None for what the plan suggests.
+    """
+    size = by_minutes(plan.rows) if pack is None else counted(pack) if pack > 1 else None
+    return tasks(plan.graph, Reach(plan.study).order(), size)
+
+
+def pack_line(plan: Plan) -> str:
+    """Say what packs the plan suggests to an engine; empty where each training is long enough for a task of its own."""
+    whole = packed(plan, None)
+    fits = {step.name for step in whole.steps if step.kind is Kind.FIT}
+    sizes = [len(task.works) for task in whole.tasks if task.step in fits]
+    if max(sizes, default=1) == 1:
+        return ""
+    return (
+        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {len(sizes)} tasks of an engine, "
+        f"up to {max(sizes)} into one"
+    )
 
 
 def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:

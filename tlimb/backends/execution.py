@@ -10,6 +10,9 @@ from tlimb.manifest import Json
 from tlimb.plan.pieces import plain
 from tlimb.problems import Problem, Severity
 
+SHORT_MINUTES = 5
+"""A run stops itself two and a half minutes before its limit, or at half of it: `ext.slot` of a project."""
+
 
 def profile_of(execution: Execution, name: str | None) -> Profile | None:
     """Give a profile by its name; None for none."""
@@ -70,6 +73,23 @@ def problems(execution: Execution, name: str | None, backend: Backend) -> Iterat
         message = "the runs of a project take what the store has, whichever environment has computed it"
         yield Problem("backend-cannot", message, "/execution/reuse", severity=Severity.WARNING)
     yield from _resources(execution, chosen, name, backend)
+    if "slurm" in able.engines and any(component.name == "slurm" for component, _ in _written(execution, name)):
+        yield from _short(execution, chosen, name)
+
+
+def _short(execution: Execution, chosen: Profile | None, name: str | None) -> Iterator[Problem]:
+    """Warn of time limits of which starting and stopping leave little."""
+    for resources, place in _layers(execution, chosen, name):
+        hours = None if resources is None else resources.time_h
+        if hours is None or hours * 60 >= SHORT_MINUTES:
+            continue
+        minutes = hours * 60
+        message = (
+            f"`time_h` of {hours:g} is {minutes:.3g} minutes: "
+            f"a job on Slurm would have at most {minutes / 2:.2g} of them to start and to train"
+        )
+        help_ = "ask for at least five minutes:   time_h: 0.1"
+        yield Problem("time-short", message, f"{place}/time_h", severity=Severity.WARNING, help=help_)
 
 
 def _ambiguous(execution: Execution, name: str | None) -> Iterator[Problem]:
@@ -88,14 +108,19 @@ def _ambiguous(execution: Execution, name: str | None) -> Iterator[Problem]:
         seen.setdefault(engine.name, other)
 
 
-def _resources(execution: Execution, chosen: Profile | None, name: str | None, backend: Backend) -> Iterator[Problem]:
+def _layers(execution: Execution, chosen: Profile | None, name: str | None) -> list[tuple[Resources | None, str]]:
+    """Give every place that asks for resources."""
     base = f"/execution/profiles/{name}"
     layers: list[tuple[Resources | None, str]] = [(execution.resources, "/execution/resources")]
     layers += [(one, f"/execution/overrides/{stage}") for stage, one in execution.overrides.items()]
     if chosen is not None:
         layers.append((chosen.resources, f"{base}/resources"))
         layers += [(one, f"{base}/overrides/{stage}") for stage, one in chosen.overrides.items()]
-    for resources, place in layers:
+    return layers
+
+
+def _resources(execution: Execution, chosen: Profile | None, name: str | None, backend: Backend) -> Iterator[Problem]:
+    for resources, place in _layers(execution, chosen, name):
         asked = _asked(resources)
         vain = sorted(asked.keys() - backend.capabilities.resources)
         if vain:

@@ -34,7 +34,6 @@ def _values(emission: Emission) -> dict[str, Any]:
         "version": emission.version,
         "container": emission.container and allowed(emission.container),
         "max_slots": execution.max_slots,
-        "steps": [name for name, kind in chain if kind == "run"],
         "chain": chain,
         "sizes": list(sizes(steps, execution, emission.profile)),
         "gpu_resource": kubernetes["gpu_resource"] if kubernetes["volume_claim"] else None,

@@ -13,14 +13,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 
 from attrs import evolve, field, frozen
 
+from tlimb.backends.packs import Packing
 from tlimb.manifest import Graph, Kind, Manifest
 
 ID_DIGITS = 16
 """Hex digits of a task's id: enough for the eye and for file names; a collision is refused."""
 SOFT_ROLES = frozenset({"candidates", "epochs_from"})
 """Roles whose works may have diverged: who reads them has to look at each one anyway."""
-LIGHT = 8
-"""Selections and tests are so much lighter than fits, so a pack holds so many times more of them."""
 
 
 @frozen(order=True)
@@ -105,13 +104,13 @@ class Tasks:
         return {name: tuple(tasks) for name, tasks in found.items()}
 
 
-def tasks(graph: Graph, stages: Sequence[str], pack: int = 1) -> Tasks:
+def tasks(graph: Graph, stages: Sequence[str], pack: Callable[[Kind], Packing] | None = None) -> Tasks:
     """Cut a plan into tasks.
 
     Args:
         graph: the plan's nodes, parents first.
         stages: names of the stages, parents first.
-        pack: most fits of one task; 1 for no packs.
+        pack: gives for a kind of node when a task is full; None for no packs.
 
     Raises:
         ValueError: two tasks would have the same id.
@@ -126,7 +125,7 @@ def tasks(graph: Graph, stages: Sequence[str], pack: int = 1) -> Tasks:
     made: list[Task] = []
     for step in known:
         mine = [_task(step, members, owner) for members in _together(by_step[step.name])]
-        mine = list(_packed(mine, pack if step.kind is Kind.FIT else pack * LIGHT)) if pack > 1 else mine
+        mine = mine if pack is None else list(_packed(mine, pack(step.kind), graph))
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
     if len({task.id for task in made}) < len(made):
@@ -192,19 +191,18 @@ def _needs(node: Manifest, alone: bool) -> Iterator[tuple[str, bool]]:
     yield from ((work, False) for work in node.after)
 
 
-def _packed(found: Iterable[Task], size: int) -> Iterator[Task]:
-    """Put tasks of one step that wait for the same things into one, of at most so many nodes."""
+def _packed(found: Iterable[Task], packing: Packing, graph: Graph) -> Iterator[Task]:
+    """Put tasks of one step that wait for the same things into one, as far as there is room."""
     groups: dict[tuple[Link, ...], list[Task]] = {}
     for task in found:
         groups.setdefault(task.links, []).append(task)
-    for members in groups.values():
-        works: tuple[str, ...] = ()
-        for task in members:
-            if works and len(works) + len(task.works) > size:
-                yield evolve(members[0], works=works).named()
-                works = ()
-            works += task.works
-        yield evolve(members[0], works=works).named()
+    whole = {task.id: task for members in groups.values() for task in members}
+    cut = packing.cut(
+        [(task.id, [graph.nodes[work] for work in task.works]) for task in members] for members in groups.values()
+    )
+    for held in cut:
+        works = tuple(work for name, _ in held for work in whole[name].works)
+        yield evolve(whole[held[0][0]], works=works).named()
 
 
 def _flat(value: object) -> Iterator[str]:

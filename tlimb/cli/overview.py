@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tlimb.api.emitting import pack_line
 from tlimb.api.load import Loaded
 from tlimb.api.planning import changed_since, done_of, inventory
 from tlimb.api.project import Project
@@ -56,7 +57,7 @@ def text(plan: Plan, place: Project) -> str:
     if plan.people:
         parts += ["", *plan.people]
     parts += ["", show.table(header, rows)]
-    parts += ["", *sharing(plan)]
+    parts += ["", *sharing(plan), *filter(None, [pack_line(plan)])]
     if done.foreign:
         again = "" if done.foreign <= done.works else ", and will be computed again as `execution.reuse` asks"
         changes = "; ".join(done.other_environments())

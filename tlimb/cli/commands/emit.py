@@ -18,7 +18,10 @@ def emit(
     spec: options.Spec,
     output: Annotated[Path, typer.Option("-o", "--output", help="folder of the project", show_default=False)],
     backend: Annotated[str, typer.Option("--backend", help="nextflow, local, or an installed one")] = "nextflow",
-    pack: Annotated[int, typer.Option("--pack", min=1, metavar="N", help="put up to N short fits into a task")] = 1,
+    pack: Annotated[
+        str,
+        typer.Option("--pack", metavar="N|auto", help="put up to N short fits into a task; auto: about five minutes"),
+    ] = "1",
     shard: Annotated[
         str | None, typer.Option("--shard", metavar="I/N", help="the i-th of n parts; 0/n is what several parts need")
     ] = None,
@@ -40,7 +43,7 @@ def emit(
     from tlimb.api.project import project
     from tlimb.cli import progress, show
 
-    asked = emitting.Asked(backend, profile, pack, _part(shard))
+    asked = emitting.Asked(backend, profile, _size(pack), _part(shard))
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
     with progress.hashing() as observer:
@@ -54,6 +57,14 @@ def emit(
     print(show.table(("step", "tasks", "runs"), rows))
     print(f"wrote {count} files to {output}; next: see {output / 'README.md'}")
     return int(ExitCode.DONE)
+
+
+def _size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isdecimal() and int(text) > 0):
+        raise typer.BadParameter(f"{text!r} is no size of a pack: write a number from 1 on, or auto")
+    return int(text)
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
