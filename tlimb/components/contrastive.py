@@ -6,8 +6,9 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
+from tlimb.components.collapse import measured
 from tlimb.components.contracts import Augmentation, Batch, Inputs, Pretext, TargetFacts
-from tlimb.components.contrast import contrast, projector, spread, usual_views, view
+from tlimb.components.contrast import contrast, projector, usual_views, view
 
 
 class Contrastive(Pretext, ABC):
@@ -38,7 +39,7 @@ class Contrastive(Pretext, ABC):
     def term(
         self, encode: Callable[[Tensor], Tensor], head: nn.Module, batch: Batch, name: str | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the contrastive loss and the spread of the embeddings."""
+        """Give the contrastive loss, and how far the embeddings are from collapse."""
         assert batch.seeds is not None
         first, second = (head(encode(view(batch.inputs, batch.seeds, self.augment, n))) for n in range(2))
-        return contrast(first, second, self.temperature, self.likeness(batch, name)), {"spread": spread(first)}
+        return contrast(first, second, self.temperature, self.likeness(batch, name)), measured(first)

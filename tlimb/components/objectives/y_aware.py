@@ -28,6 +28,7 @@ class YAware(Contrastive):
         2021, equation 4. We normalise the weights over the others of each view, as the paper writes it.
     """
 
+    revision = 2  # the history notes the effective rank, and a spread that small batches do not lessen
     example: ClassVar[Mapping[str, Any]] = {"target": "age"}
 
     def __init__(
