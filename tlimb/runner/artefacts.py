@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tlimb.components.collapse import collapsed
 from tlimb.manifest import canonical
 from tlimb.runner.api import DivergedError
+from tlimb.runner.batches import Position
 from tlimb.runner.inference import save_predictions
 from tlimb.runner.job import Result
 from tlimb.runner.networks import SCALES, finite, head_tensors, save_tensors
@@ -89,8 +90,10 @@ def passport(run: "Fit") -> dict[str, Any]:
     }
 
 
-def tell_collapse(run: "Fit") -> None:
+def tell_collapse(run: "Fit", at: Position) -> None:
     """Write to the log, and note in the record, the first epoch whose embeddings have collapsed."""
+    if not at.ends_epoch:
+        return
     last = run.module.ledger.history[-1]
     found = list(collapsed(last.get("notes", {})))
     if found and "collapsed" not in run.job.facts:

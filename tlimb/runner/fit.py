@@ -351,8 +351,7 @@ class Fit:
     def _after(self, module: Training, at: Position) -> None:
         options, now = self.job.options, seconds()
         self.job.progress(at.epoch + 1, self.recipe.course.total_epochs, at.index + 1, self.recipe.course.batches)
-        if at.ends_epoch:
-            tell_collapse(self)
+        tell_collapse(self, at)
         if at.closes:
             every = max(options.checkpoint_every_s, OVERHEAD * self.saving_took)
             steps = options.checkpoint_every_steps
