@@ -17,7 +17,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
 
-.PHONY: help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes test-gpu
+.PHONY: pictures help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm test-kubernetes test-gpu
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ fast: setup ## the tests of the compile rooms only
 
 generate: setup ## write schema/, the catalogue and the language reference from the code
 	$(PY) -m tlimb.export
+
+pictures: setup ## draw the pictures of augmentations in docs/pictures anew
+	$(PY) -m tlimb.export.pictures
 
 golden: setup ## rewrite expected outputs, then read the difference before you commit it
 	TLIMB_REGEN=1 $(PY) -m pytest -k golden

@@ -15,6 +15,7 @@ def nifti(values: bytes, shape=(2, 3, 4), spacing=(1.0, 2.0, 2.5), datatype=4, b
     struct.pack_into("<hh", header, 70, datatype, bits)
     struct.pack_into("<8f", header, 76, 1.0, *spacing, 1, 1, 1, 1)
     struct.pack_into("<3f", header, 108, 352.0, 1.0, 0.0)
+    struct.pack_into("<h", header, 252, 1)
     header[123] = 2
     header[344:348] = b"n+1\0"
     return bytes(header) + b"\0\0\0\0" + values

@@ -36,7 +36,7 @@ def test_a_bids_folder_becomes_rows_in_canonical_order(made):
 
 
 def test_readers_are_found_by_the_names_of_their_files():
-    assert [name for name, _ in readers()] == ["bids", "phantom", "table"]
+    assert [name for name, _ in readers()] == ["bids", "hcp", "phantom", "table"]
 
 
 def test_labels_of_a_visit_override_those_of_the_person(bids, declare):
@@ -45,6 +45,47 @@ def test_labels_of_a_visit_override_those_of_the_person(bids, declare):
     cohort, _ = index(declare(), HashCache())
     assert [row.labels["age"] for row in cohort.rows] == [20, 20, 21, 23.5, 22, 22]
     assert cohort.rows[3].session == "02"
+
+
+@pytest.mark.parametrize("one_table", [True, False])
+def test_visits_that_the_table_writes_otherwise_than_the_folders_are_refused_and_both_are_said(
+    bids, declare, one_table
+):
+    base = bids(3, sessions=("01", "02"))
+    rows = {"sub-000": "ses-1\t21\nses-2\t23", "sub-001": "ses-1\t30\nses-02\t31", "sub-002": "ses-03\t50"}
+    if one_table:
+        lines = [f"{person}\t{line}" for person, found in rows.items() for line in found.split("\n")]
+        (base / "sessions.tsv").write_text("\n".join(["participant_id\tsession_id\tage", *lines]) + "\n")
+    else:
+        for person, found in rows.items():
+            (base / person / f"{person}_sessions.tsv").write_text(f"session_id\tage\n{found}\n")
+    cohort, problems = index(declare(), HashCache(), with_names=True)
+    assert cohort is None
+    (problem,) = problems
+    assert problem.code == "session-written"
+    assert problem.message == (
+        "3 visits are written otherwise in the table than in folders of `clinic`: `ses-1` there, `ses-01` here"
+    )
+    assert problem.note == ("sub-000, sub-000, sub-001",)
+
+
+def test_a_visit_without_images_is_no_other_way_of_writing_one(bids, declare):
+    base = bids(2, sessions=("1", "01"))
+    (base / "sub-001" / "sub-001_sessions.tsv").write_text("session_id\tage\nses-1\t21\nses-01\t22\nses-3\t23\n")
+    cohort, problems = index(declare(), HashCache())
+    assert not problems
+    assert [row.labels["age"] for row in cohort.rows if row.participant == "sub-001"] == [22, 21]
+
+
+def test_an_excluded_visit_that_is_written_otherwise_is_refused_too(bids, declare):
+    base = bids(2, sessions=("01", "02"))
+    (base / "out.tsv").write_text("participant_id\tsession_id\treason\nsub-000\tses-1\tmotion\n")
+    options = {"folder": "ds", "suffix": "T1w", "exclude": "ds/out.tsv"}
+    cohort, problems = index(declare(options=options), HashCache())
+    assert cohort is None
+    assert [(one.code, one.pointer.rpartition("/")[2]) for one in problems if one.code != "excluded"] == [
+        ("session-written", "exclude")
+    ]
 
 
 def test_several_images_of_a_person_are_refused_in_the_words_of_the_language(bids, declare):

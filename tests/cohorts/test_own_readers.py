@@ -217,4 +217,4 @@ def test_a_missing_index_elsewhere_names_the_places_that_were_asked_for(project)
 def test_no_reader_of_the_users_own_is_found_by_the_name_of_a_file_of_this_room():
     from tlimb.cohorts.reading import readers
 
-    assert {name for name, _ in readers()} == {"bids", "table", "phantom"}
+    assert {name for name, _ in readers()} == {"bids", "hcp", "table", "phantom"}

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
+from tlimb.components import discovery
 from tlimb.components.augments.affine import Affine, rotations
 from tlimb.components.augments.bias_field import BiasField
 from tlimb.components.augments.blur import Blur
@@ -92,6 +93,11 @@ def test_draws_are_uniform_and_normal_and_independent_of_one_another():
 def test_at_zero_strength_nothing_changes_to_the_bit(one):
     inputs = images()
     assert torch.equal(one.apply(inputs, draws()), inputs)
+
+
+def test_each_augmentation_is_held_to_zero_strength_and_to_a_strong_one():
+    own = {type(one).__module__.rpartition(".")[2] for one in ZERO}
+    assert own == {type(one).__module__.rpartition(".")[2] for one in STRONG} == set(discovery.names("augment"))
 
 
 @pytest.mark.parametrize("one", STRONG, ids=ids)

@@ -7,14 +7,21 @@ import nibabel
 import numpy as np
 import pytest
 
+from tlimb.components.augments.flip import Flip
+from tlimb.components.augments.noise import Noise
 from tlimb.components.contracts import Image
+from tlimb.components.data.base import Base
 from tlimb.components.data.bio_image import BioImage
+from tlimb.components.data.crop_center import CropCenter
 from tlimb.components.data.slices_2d import Slices2D
 from tlimb.components.data.volume_3d import Volume3D
 from tlimb.components.images import DataError, read
 from tlimb.components.preprocess.canonical import Canonical
+from tlimb.components.preprocess.clip import Clip
 from tlimb.components.preprocess.crop import Crop
+from tlimb.components.preprocess.mask import Mask
 from tlimb.components.preprocess.mean import Mean
+from tlimb.components.preprocess.min_max import MinMax
 from tlimb.components.preprocess.resample import Resample
 from tlimb.components.preprocess.zscore import ZScore
 
@@ -146,6 +153,65 @@ def test_intensities_that_cannot_be_standardised_are_refused():
         Mean().apply(Image(np.zeros((1, 3, 3, 3), np.float32)))
 
 
+def test_a_mask_file_empties_what_is_outside_and_is_what_later_steps_know():
+    voxels = np.arange(1, 28, dtype=np.float32).reshape(1, 3, 3, 3)
+    mask = np.zeros((3, 3, 3), bool)
+    mask[1] = True
+    after = Mask().apply(Image(voxels, None, mask))
+    assert np.array_equal(after.voxels[0, 1], voxels[0, 1])
+    assert not after.voxels[0, [0, 2]].any()
+    # 10 to 18 are left: their mean is 14, their variance (9^2 - 1) / 12.
+    scaled = ZScore(region="mask").apply(after).voxels
+    assert np.allclose(scaled[0, 1].ravel(), (np.arange(10, 19) - 14) / np.sqrt(80 / 12), atol=1e-6)
+
+
+def test_a_threshold_keeps_what_lies_above_it_and_makes_the_mask():
+    voxels = np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)
+    after = Mask(threshold=4).apply(Image(voxels, None, np.ones((2, 2, 2), bool)))
+    assert after.voxels.ravel().tolist() == [0, 0, 0, 0, 0, 5, 6, 7]
+    assert np.array_equal(after.mask, voxels[0] > 4)
+    with pytest.raises(DataError, match="no voxel is inside"):
+        Mask(threshold=7).apply(Image(voxels))
+    with pytest.raises(DataError, match="there is no mask"):
+        Mask().apply(Image(voxels))
+
+
+def test_min_max_maps_the_regions_extremes_to_the_range():
+    voxels = np.array([0, 10, 20, 50], np.float32).reshape(1, 2, 2, 1)
+    assert MinMax().apply(Image(voxels)).voxels.ravel() == pytest.approx([0, 0.2, 0.4, 1])
+    signed = MinMax(low=-1, high=1, region="nonzero").apply(Image(voxels)).voxels.ravel()
+    assert signed == pytest.approx([-1.5, -1, -0.5, 1])
+    with pytest.raises(DataError, match="one value"):
+        MinMax().apply(Image(np.ones((1, 2, 2, 2), np.float32)))
+    with pytest.raises(ValueError, match="not below"):
+        MinMax(low=1, high=1)
+
+
+def test_clipping_limits_to_percentiles_between_ranks_and_leaves_the_background():
+    # 1 to 101: the percentile p of so many equally spaced numbers is 1 + p.
+    voxels = np.append(np.zeros(7), np.arange(1, 102)).astype(np.float32).reshape(1, 4, 3, 9)
+    after = Clip(low_percent=2.5, high_percent=90).apply(Image(voxels)).voxels.ravel()
+    assert after[:7].tolist() == [0] * 7
+    assert after[7:].tolist() == [3.5, 3.5, 3.5, *range(4, 91), *[91] * 11]
+    whole = Clip(low_percent=50, high_percent=100, region="all").apply(Image(voxels)).voxels.ravel()
+    assert whole.min() == 47.5  # the mean of the 54th and 55th of 108
+    assert Clip(low_percent=0, high_percent=100).apply(Image(voxels)).voxels.tobytes() == voxels.tobytes()
+    with pytest.raises(ValueError, match="not below"):
+        Clip(low_percent=99, high_percent=1)
+
+
+def test_statistics_of_a_region_are_taken_inside_it_alone():
+    voxels = np.zeros((1, 4, 4, 4), np.float32)
+    voxels[0, 2:] = np.arange(1, 33).reshape(2, 4, 4)
+    mask = voxels[0] > 16
+    clipped = Clip(low_percent=0, high_percent=50, region="mask").apply(Image(voxels, None, mask)).voxels
+    assert clipped.max() == 24.5
+    assert MinMax(region="mask").apply(Image(voxels, None, mask)).voxels[0][mask].min() == 0
+    for step in (Clip(region="mask"), MinMax(region="mask")):
+        with pytest.raises(DataError, match="no mask"):
+            step.apply(Image(voxels))
+
+
 @pytest.fixture
 def volume(tmp_path):
     path = tmp_path / "x.nii.gz"
@@ -169,6 +235,34 @@ def test_bio_image_is_volume_3d_with_the_equivalent_list_to_the_bit(volume, inte
     assert first.shape == (1, 12, 10, 14)
     assert first.tobytes() == second.tobytes()
     assert json.dumps(short.recipe(), sort_keys=True) == json.dumps(long.recipe(), sort_keys=True)
+
+
+def test_base_gives_images_as_their_files_hold_them(volume, tmp_path):
+    stored = np.asarray(nibabel.load(volume).dataobj)
+    assert Base().load(volume, None)[0].tolist() == stored.astype(np.float32).tolist()
+    np.save(tmp_path / "digit.npy", np.arange(12, dtype=np.uint8).reshape(3, 4))
+    assert Base().load(tmp_path / "digit.npy", None)[0].tolist() == np.arange(12).reshape(3, 4).tolist()
+    assert Base().recipe() == Volume3D(preprocess=[]).recipe()
+
+
+def test_crop_center_keeps_the_axes_and_intensities_and_fills_what_is_too_small(volume, tmp_path):
+    stored = np.asarray(nibabel.load(volume).dataobj).astype(np.float32)
+    found = CropCenter(size=[12, 20, 21]).load(volume, None)[0]
+    # 20 -> 12 loses 4 on both sides, 16 -> 20 gets 2 on both, 22 -> 21 loses its last.
+    assert np.array_equal(found[:, 2:18], stored[4:16, :, :21])
+    assert not found[:, [0, 1, 18, 19]].any()
+    np.save(tmp_path / "digit.npy", np.arange(16, dtype=np.float32).reshape(4, 4))
+    assert CropCenter(size=[2, 2]).load(tmp_path / "digit.npy", None)[0].tolist() == [[5, 6], [9, 10]]
+    assert CropCenter(size=[8, 8, 8]).recipe() == Volume3D(preprocess=[Crop(shape=[8, 8, 8])]).recipe()
+    with pytest.raises(DataError, match="3 axes, the crop 2"):
+        CropCenter(size=[2, 2]).load(volume, None)
+
+
+@pytest.mark.parametrize("make", [Base, lambda **more: CropCenter(size=[6, 6, 6], **more)])
+def test_where_the_left_is_not_known_mirroring_is_refused_and_other_changes_are_not(make):
+    with pytest.raises(ValueError, match="take `flip` out"):
+        make(augment=[Flip()])
+    assert make(augment=[Noise()]).augmentations
 
 
 def test_a_mean_is_that_of_the_whole_volume_however_much_is_cut_or_filled_in(tmp_path):

@@ -56,6 +56,18 @@ def test_each_run_is_cut_and_standardised_alone(tmp_path):
     assert not np.allclose(TimeSeries(skip_tr=1, window_tr=6).load(path, None), expected, atol=0.1)
 
 
+def test_the_first_runs_alone_are_kept_and_joined(tmp_path):
+    path = table(tmp_path, ".tsv", SERIES)
+    all_runs = TimeSeries(runs=3, skip_tr=1).load(path, None)
+    first = TimeSeries(runs=3, skip_tr=1, keep_runs=2).load(path, None)
+    assert first.shape == (SERIES.shape[1], 2 * (len(SERIES) // 3 - 1))
+    assert np.array_equal(first, all_runs[:, : first.shape[1]])
+    assert TimeSeries(runs=3, keep_runs=3).recipe() == TimeSeries(runs=3).recipe()
+    assert TimeSeries(runs=3, keep_runs=2).recipe() != TimeSeries(runs=3).recipe()
+    with pytest.raises(ValueError, match="holds 3 runs"):
+        TimeSeries(runs=3, keep_runs=4)
+
+
 def test_a_constant_region_becomes_zero(tmp_path):
     values = SERIES.copy()
     values[:, 1] = 1234.5678

@@ -158,6 +158,18 @@ def test_images_of_several_sizes_are_told_at_the_data(study):
     assert problem.message == "images of 2 sizes come out of it for `data`, part `train`: 14 x 12, 14 x 16"
 
 
+def test_images_as_they_are_must_have_one_size_and_their_centres_do(study):
+    for number in range(4):
+        (study.folder / f"p{number}.nii.gz").unlink()
+    study.add(range(4), (16, 14, 12))
+    rest = "  data: DATA\n" + SFCN_LINE + "stages: {train: {}}\n"
+    problem = told(study.check(rest.replace("DATA", "base")), "shape")[0]
+    assert at(problem) == (1, 9)
+    assert problem.message == "images of 2 sizes come out of it for `data`, part `train`: 12 x 14 x 12, 16 x 14 x 12"
+    assert "crop_center" in problem.help[0]
+    assert not told(study.check(rest.replace("DATA", "{crop_center: {size: [12, 12, 12]}}")), "shape")
+
+
 def test_a_batch_of_one_that_normalisation_cannot_use_is_told_at_the_batch_size(study):
     rest = "  data: {bio_image: {spacing_mm: 8, crop: [2, 2, 2]}}\n" + SFCN_LINE
     problem = only(study.check(rest + "stages: {train: {trainer: {batch_size: 1}}}\n"), "shape")
@@ -188,6 +200,21 @@ def test_what_the_spec_adapts_is_no_mismatch_and_is_counted(study):
     found = study.check(rest)
     assert not told(found, "weights-mismatch")
     assert dict(found.networks[1].facts.transfer) == {"matched": 149, "adapted": 0, "missing": 0, "mismatched": 1}
+
+
+KEPT = VOLUMES + "  architecture: {resnet3d: {depth: 10, filters: 2}}\nstages:\n  probe: {}\n"
+
+
+def test_a_kept_head_of_other_layers_is_told_at_adapt(study):
+    rest = KEPT + "  finetune: {from: probe, head: {mlp: {hidden: 8}}, adapt: {heads: keep}}\n"
+    problem = only(study.check(rest), "heads-differ")
+    assert at(problem)[0] == 5
+    assert "cannot be kept: its layers are not the parent's" in problem.message
+    assert any("nothing in the parent" in line or "nothing here" in line for line in problem.note)
+
+
+def test_a_kept_head_of_the_same_layers_is_fine(study):
+    assert not told(study.check(KEPT + "  finetune: {from: probe, adapt: {heads: keep}}\n"), "heads-differ")
 
 
 def weights(study, tensors, name, more=""):

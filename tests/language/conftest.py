@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -10,5 +9,5 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    """The shipped components, and stand-ins for those of later releases."""
-    return load().with_extra(json.loads((ROOT / "tests/fixtures/standins.json").read_text()))
+    """The shipped components."""
+    return load()

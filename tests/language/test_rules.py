@@ -36,8 +36,7 @@ report: {against: scratch}
 
 @pytest.fixture(scope="module")
 def components():
-    standins = json.loads((ROOT / "tests" / "fixtures" / "standins.json").read_text())
-    return catalogue.load().with_extra(standins)
+    return catalogue.load()
 
 
 def problems(text: str, components, *, always: bool = False) -> list[Problem]:

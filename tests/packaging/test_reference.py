@@ -1,6 +1,7 @@
 """The reference of components: a page for each, and the study on it can be run."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,24 @@ def folder(tmp_path_factory):
     """Give a folder with the cohort that the pages name, smaller."""
     made = tmp_path_factory.mktemp("reference")
     phantom.make(made / "data" / "people", 45, 3, 1, 0.0, 8.0, 0, lambda done, total: None, 4)
+    release(made / "data" / "people", made / "data" / "hcp")
     return made
+
+
+def release(people, to):
+    """Put a phantom under the names of the Human Connectome Project."""
+    lines = [line.split("\t") for line in (people / "participants.tsv").read_text(encoding="utf-8").splitlines()]
+    sex = lines[0].index("sex")
+    tables = {"behavioural": ["Subject,Gender"], "restricted": ["Subject,Family_ID"]}
+    for number, cells in enumerate(lines[1:]):
+        person = str(100000 + number)
+        (to / person / "MNINonLinear").mkdir(parents=True)
+        image = people / cells[0] / "anat" / f"{cells[0]}_T1w.nii.gz"
+        shutil.copy(image, to / person / "MNINonLinear" / "T1w_restore_brain.nii.gz")
+        tables["behavioural"].append(f"{person},{cells[sex]}")
+        tables["restricted"].append(f"{person},family{number}")
+    for name, rows in tables.items():
+        (to / f"{name}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def study_of(listing):

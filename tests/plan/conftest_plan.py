@@ -1,6 +1,5 @@
-"""Studies expanded without data, with stand-ins for components of later releases."""
+"""Studies expanded without data."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ SPECS = TESTS.parent / "specs"
 
 
 def known() -> catalogue.Catalogue:
-    return catalogue.load().with_extra(json.loads((TESTS / "fixtures" / "standins.json").read_text()))
+    return catalogue.load()
 
 
 def expand_text(text: str, folds: Mapping[str, int] | None = None) -> Expansion:

@@ -55,6 +55,7 @@ def real(tmp_path_factory):
         struct.pack_into("<hh", header, 70, 4, 16)
         struct.pack_into("<8f", header, 76, 1.0, 1.0, 2.0, 2.5, 1, 1, 1, 1)
         struct.pack_into("<3f", header, 108, 352.0, 1.0, 0.0)
+        struct.pack_into("<h", header, 252, 1)
         header[344:348] = b"n+1\0"
         image = bytes(header) + b"\0\0\0\0" + struct.pack("<24h", *range(number, number + 24))
         (folder / "images" / f"p{number:02d}.nii.gz").write_bytes(gzip.compress(image, mtime=0))

@@ -131,7 +131,7 @@ def test_p1_would_see_a_resume_that_forgets(study, monkeypatch, mutant):
     if mutant == "dropout":
         monkeypatch.setattr(
             "tlimb.runner.training.seed_batch",
-            lambda seed, index: seeds.seed_batch(seed, index if not resumed else index - 8),
+            lambda seed, index, *device: seeds.seed_batch(seed, index if not resumed else index - 8, *device),
         )
     again, _ = run_with_crashes(cohort, manifest, f"mutant-{mutant}", [10])
     assert resumed
@@ -148,6 +148,23 @@ def test_p1_a_run_that_stopped_early_stays_stopped(study, number):
     assert (whole["epochs"], whole["best_epoch"], whole["stopped_early"]) == (2, 1, True)
     again, _ = run_with_crashes(cohort, early, f"early{number}", [number])
     assert again == whole["digest"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_p6_a_wish_to_stop_in_the_middle_of_a_step_is_granted_after_the_step(study, number):
+    """Two batches a step: a trainer that ended the process after any batch would lose what was done."""
+    cohort, manifest, whole = study
+    places = cohort.places(f"asked{number}")
+
+    def ask(done):
+        if done == 8:
+            os.kill(os.getpid(), number)
+
+    outcome = execute(manifest, places, Options(after_batch=ask))
+    assert outcome.code == 128 + number
+    resumed = execute(manifest, places)
+    assert resumed.facts["resumed_at"] == 9
+    assert Store(places.store).result(manifest.work)["digest"] == whole
 
 
 def test_a_damaged_resume_point_is_put_aside_and_the_one_before_it_is_used(study):

@@ -18,7 +18,7 @@ from tlimb.describe import installed
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
-from tlimb.plan import cautions, checks, diff, write
+from tlimb.plan import cautions, checks, diff, images, write
 from tlimb.plan.bounds import bounds
 from tlimb.plan.diff import Change
 from tlimb.plan.expand import Expander, TooLargeError
@@ -26,6 +26,7 @@ from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.plan.scarce import scarce
+from tlimb.plan.sharing import sharing
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk, environments
 from tlimb.store.environments import Here
@@ -63,11 +64,12 @@ def make_plan(
         problems += [
             *scarce(expansion, cohorts),
             *bounds(study, expansion, cohorts, loaded.catalogue),
+            *sharing(study, expansion, cohorts, loaded.catalogue),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
-        problems += cautions.cautions(study, expansion, cohorts)
+        problems += [*cautions.cautions(study, expansion, cohorts), *images.problems(study, loaded.catalogue, cohorts)]
         problems += _moved(expander, place)
         guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(study, expansion, Severity.WARNING if allow_leak else Severity.ERROR)
@@ -89,7 +91,7 @@ def make_plan(
         study,
         expansion,
         tuple(loaded.source.resolve([*cohorts.problems, *problems])),
-        tuple(checks.people(study, cohorts)),
+        tuple(checks.people(study, loaded.catalogue, cohorts)),
         tuple(checks.assumed(study, loaded.catalogue)),
         cohorts.rows_of,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.cohorts import entities, links
+from tlimb.cohorts import entities, links, sessions
 from tlimb.cohorts.columns import capped_ages
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.entities import ENDINGS, File
@@ -91,7 +91,9 @@ class Bids(Reader):
         problems += _twice(declaration, chosen, with_names)
         tables = _Tables.read(declaration, base, problems)
         there = {file.participant for file in chosen}
-        chosen = self._included(declaration, chosen, problems)
+        visits = [(file.participant, file.entities.get("session", "")) for file in files]
+        problems += sessions.miswritten(declaration, tables.visits, visits, "folder", with_names)
+        chosen = self._included(declaration, chosen, visits, problems, with_names)
         masks = self._masks(declaration, files, chosen, problems, with_names)
         cells = [tables.cells(file) for file in chosen]
         problems += capped_ages(declaration, cells)
@@ -148,7 +150,14 @@ class Bids(Reader):
         note = f"suffixes there: {listed}" if listed else "it holds no sub-*/ images"
         return problem(declaration, "files-missing", f"no {self.what} in {where}", "suffix", note=note)
 
-    def _included(self, declaration: Declaration, chosen: list[File], problems: list[Problem]) -> list[File]:
+    def _included(
+        self,
+        declaration: Declaration,
+        chosen: list[File],
+        visits: list[sessions.Visit],
+        problems: list[Problem],
+        with_names: bool,
+    ) -> list[File]:
         if self.exclude is None:
             return chosen
         table = _table(declaration, declaration.root / self.exclude, "exclude", problems)
@@ -162,6 +171,7 @@ class Bids(Reader):
             (_sub(row["participant_id"]), row.get("session_id", "").removeprefix("ses-")): row["reason"]
             for row in table.rows
         }
+        problems += sessions.miswritten(declaration, out, visits, "exclude", with_names)
         kept, reasons = [], Counter[str]()
         for file in chosen:
             visit = (file.participant, file.entities.get("session", ""))
@@ -240,7 +250,7 @@ class _Tables:
                     problems.append(problem(declaration, "table-unreadable", message, "folder", note=f"line {line}"))
                 people[person] = (line, row)
             columns |= dict.fromkeys(table.columns)
-        for person, path in _session_tables(base):
+        for person, path in sessions.tables(base):
             table = _table(declaration, path, "folder", problems, needed=False)
             if table is None:
                 continue
@@ -329,15 +339,6 @@ def _held(files: list[File]) -> tuple[str, ...]:
         f"{name}: " + ", ".join(f"{value} ({number:,})" for value, number in found.most_common(6))
         for name, found in values.items()
     )
-
-
-def _session_tables(base: Path) -> Iterator[tuple[str, Path]]:
-    if (base / "sessions.tsv").is_file():
-        yield "", base / "sessions.tsv"
-    for sub in entities.folders(base, "sub-"):
-        path = sub / f"{sub.name}_sessions.tsv"
-        if path.is_file():
-            yield sub.name, path
 
 
 def _table(

@@ -53,17 +53,20 @@ def number(cell: str) -> int | float | None:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def make(declaration: Declaration, found: Sequence[Found], columns: Iterable[str]) -> Labels:
+def make(
+    declaration: Declaration, found: Sequence[Found], columns: Iterable[str], private: Iterable[str] = ()
+) -> Labels:
     """Make labels from the readers' cells and the joined tables.
 
     Args:
         declaration: the dataset.
         found: images with their cells.
         columns: columns of the readers' tables, in order.
+        private: columns that are private whatever is declared.
     """
     known = list(columns)
     cells = [dict(image.cells) for image in found]
-    hidden: set[str] = set()
+    hidden = set(private)
     problems: list[Problem] = []
     for position, join in enumerate(declaration.joins):
         problems.extend(_join(declaration, position, join, found, cells, known, hidden))
@@ -74,19 +77,20 @@ def make(declaration: Declaration, found: Sequence[Found], columns: Iterable[str
     numeric = {value for cell in declaration.missing if (value := number(str(cell))) is not None}
     made: dict[str, Sequence[Cell]] = {}
     facts: dict[str, LabelFacts] = {}
-    private = set()
+    secret = set()
     for label, decl in _wanted(declaration, known).items():
         column = decl.column or label
         if column not in known:
             problems.append(_no_column(declaration, label, column, known))
             continue
+        decl = evolve(decl, private=decl.private or column in hidden or column in NAMING)
         raw = [row.get(column, "") for row in cells]
         raw = ["" if cell in missing or (numeric and number(cell) in numeric) else cell for cell in raw]
         made[label], facts[label] = _typed(declaration, label, column, raw, decl, problems)
-        if decl.private or column in hidden or column in NAMING:
-            private.add(label)
+        if decl.private:
+            secret.add(label)
     values = tuple({label: column[i] for label, column in made.items()} for i in range(len(found)))
-    return evolve(labels, values=values, facts=facts, private=frozenset(private))
+    return evolve(labels, values=values, facts=facts, private=frozenset(secret))
 
 
 def _wanted(declaration: Declaration, known: Sequence[str]) -> dict[str, LabelDecl]:

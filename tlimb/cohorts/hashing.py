@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, fields
 
 from tlimb.cohorts import links
 from tlimb.cohorts.headers import ImageFaultError
@@ -27,7 +27,7 @@ Outcome = Scan | ImageFaultError
 TICK_NS = 20_000_000
 """Times of files are this coarse at worst: a file changed a moment ago is given time to show it."""
 _ANNEX = re.compile(r"SHA256E?-s\d+--([0-9a-f]{64})(\.|$)")
-_VERSION = 1
+_VERSION = 2
 
 
 @define
@@ -135,7 +135,7 @@ def annex_key(path: Path) -> str | None:
 
 def _written(known: dict[str, tuple[Stat, Scan]]) -> bytes:
     lines = [
-        json.dumps([name, *stat, found.sha256, found.voxels, found.shape, found.spacing_mm])
+        json.dumps([name, *stat, *(getattr(found, field.name) for field in fields(Scan))])
         for name, (stat, found) in sorted(known.items())
     ]
     body = "".join(f"{line}\n" for line in lines).encode()
@@ -155,6 +155,7 @@ def _read(path: Path) -> dict[str, tuple[Stat, Scan]]:
 
 
 def _entry(line: bytes) -> tuple[str, tuple[Stat, Scan]]:
-    name, size, mtime, ctime, inode, sha256, voxels, shape, spacing = json.loads(line)
-    found = Scan(sha256, voxels, tuple(shape), None if spacing is None else tuple(spacing))
+    name, size, mtime, ctime, inode, sha256, voxels, shape, spacing, orientation, codes = json.loads(line)
+    spacing, codes = (None if one is None else tuple(one) for one in (spacing, codes))
+    found = Scan(sha256, voxels, tuple(shape), spacing, orientation, codes)
     return name, ((size, mtime, ctime, inode), found)

@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 CAP_BYTES = 1 << 30
 """Most decoded bytes of one image."""
@@ -35,6 +35,9 @@ class Header:
             voxels.
         start: first byte of the samples in the decoded file.
         length: bytes of the samples; None where only decoding tells (png, tables).
+        orientation: where the stored axes run to, such as RAS for right, front and up; empty where nothing says it.
+        codes: of sform and qform, which say in what space the axes are: 0 unknown, 1 the scanner's, 2 another image's,
+            3 Talairach's, 4 MNI152, 5 another template's; None for files that are no NIfTI.
     """
 
     shape: tuple[int, ...]
@@ -42,6 +45,8 @@ class Header:
     kind: str
     start: int
     length: int | None
+    orientation: str = ""
+    codes: tuple[int, int] | None = None
 
 
 def parse(prefix: bytes, suffix: str) -> Header:
@@ -54,7 +59,11 @@ def parse(prefix: bytes, suffix: str) -> Header:
     Raises:
         ImageFaultError: it is no such file, or its sizes are impossible or above the cap.
     """
-    return {".nii": _nifti, ".npy": _npy, ".png": _png}[suffix](prefix)
+    found = {".nii": _nifti, ".npy": _npy, ".png": _png}[suffix](prefix)
+    if suffix != ".nii":
+        return found
+    matrix, codes = _placed(prefix)
+    return evolve(found, orientation="" if matrix is None else _letters(matrix), codes=codes)
 
 
 def _nifti(prefix: bytes) -> Header:
@@ -135,19 +144,36 @@ def axes(prefix: bytes) -> tuple[int, int, int]:
     Args:
         prefix: the first bytes of the decompressed file, whose header has been read without a fault.
     """
+    matrix, _ = _placed(prefix)
+    return (0, 1, 2) if matrix is None else _along(matrix)
+
+
+Matrix = list[tuple[float, ...]]
+"""Three rows of three numbers: stored axes to the right, to the front and up."""
+
+
+def _placed(prefix: bytes) -> tuple[Matrix | None, tuple[int, int]]:
+    """Give the directions of the stored axes of a NIfTI file, None where it tells none, and the two codes."""
     first = prefix[344:348] == b"n+1\0"
     order = "<" if struct.unpack_from("<i", prefix)[0] in (348, 540) else ">"
-    number, places = ("f", (252, 254, 256, 280)) if first else ("d", (344, 348, 352, 400))
+    number, places = ("f", (252, 254, 256, 280, 76)) if first else ("d", (344, 348, 352, 400, 104))
     code = "h" if first else "i"
-    quaternion = struct.unpack_from(f"{order}{code}", prefix, places[0])[0] > 0
-    affine = struct.unpack_from(f"{order}{code}", prefix, places[1])[0] > 0
-    if affine:
+    qform, sform = (struct.unpack_from(f"{order}{code}", prefix, place)[0] for place in places[:2])
+    matrix: Matrix | None = None
+    if sform > 0:
         rows = struct.unpack_from(f"{order}12{number}", prefix, places[3])
         matrix = [rows[0:3], rows[4:7], rows[8:11]]
-    elif quaternion:
+    elif qform > 0:
         matrix = _rotation(*struct.unpack_from(f"{order}3{number}", prefix, places[2]))
-    else:
-        return 0, 1, 2
+        if struct.unpack_from(f"{order}{number}", prefix, places[4])[0] < 0:
+            # The third axis is mirrored where the first number of pixdim is negative.
+            matrix = [(row[0], row[1], -row[2]) for row in matrix]
+    finite = matrix is not None and all(math.isfinite(cell) for row in matrix for cell in row)
+    return matrix if finite else None, (sform, qform)
+
+
+def _along(matrix: Matrix) -> tuple[int, int, int]:
+    """Give for each axis of the world the stored axis that runs along it, the clearest first."""
     lengths = [math.sqrt(sum(row[j] ** 2 for row in matrix)) or 1.0 for j in range(3)]
     ranked = sorted(((abs(matrix[i][j]) / lengths[j], i, j) for i in range(3) for j in range(3)), reverse=True)
     found: dict[int, int] = {}
@@ -155,6 +181,12 @@ def axes(prefix: bytes) -> tuple[int, int, int]:
         if world not in found and stored not in found.values():
             found[world] = stored
     return found[0], found[1], found[2]
+
+
+def _letters(matrix: Matrix) -> str:
+    """Write where the stored axes run to: R or L, A or P, S or I."""
+    letters = {stored: "RASLPI"[world + 3 * (matrix[world][stored] < 0)] for world, stored in enumerate(_along(matrix))}
+    return "".join(letters[stored] for stored in range(3))
 
 
 def _rotation(b: float, c: float, d: float) -> list[tuple[float, ...]]:

@@ -44,7 +44,7 @@ def index(
         return None, [*problems, problem(declaration, "files-missing", f"no {made.what} in `{made.source}`", "")]
     found = sorted(found, key=lambda image: (image.participant, image.session or "", image.image))
     problems += _repeated(declaration, found)
-    labels = columns.make(declaration, found, made.columns)
+    labels = columns.make(declaration, found, made.columns, made.private)
     problems += labels.problems
     images, masks = _hashed(declaration, hashes, found, progress)
     problems += _faults(declaration, made, found, images, "image", with_names)
@@ -76,6 +76,9 @@ def index(
         declaration.cohort,
         made.what,
         made.source,
+        tuple(name for name in made.kin if name in labels.facts),
+        made.skull_stripped,
+        made.space,
     )
     return cohort, problems
 
@@ -136,7 +139,7 @@ def _faults(
         shown = files if with_names else [str(row) for row in rows]
         more = f", .. {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         notes.append(f"{'files' if with_names else 'rows'} {', '.join(shown[:SHOWN])}{more}: {reason}")
-    option = {"bids": "suffix", "phantom": "folder"}.get(declaration.reader, "image")
+    option = {"bids": "suffix", "phantom": "folder", "hcp": "image"}.get(declaration.reader, "image")
     message = f"{total} of the {len(found):,} {what}s of `{declaration.name}` cannot be used"
     return [
         problem(
@@ -212,6 +215,8 @@ def _row(
         labels,
         declaration.name,
         persons.get(image.participant, ""),
+        scan.orientation,
+        scan.codes,
     )
 
 

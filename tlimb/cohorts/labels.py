@@ -51,6 +51,10 @@ def _tables(reader: str, options: Mapping[str, Any], root: Path) -> Iterator[Pat
         yield root / written
         return
     folder = root / written
+    if reader == "hcp":
+        tables = (options.get(name) for name in ("behavioural", "restricted"))
+        yield from (root / name for name in tables if isinstance(name, str) and escapes(name) is None)
+        return
     yield folder / "participants.tsv"
     # every visit's table has the same columns
     yield from sorted(folder.glob("sub-*/sub-*_sessions.tsv"))[:1]

@@ -55,7 +55,7 @@ class Kinship:
         self._union = Union()
         self._person: dict[tuple[str, str], str] = {}
         for cohort in cohorts:
-            labels = sorted({FAMILY, *(groups or {}).get(cohort.name, ())} & set(cohort.labels))
+            labels = sorted({FAMILY, *cohort.kin, *(groups or {}).get(cohort.name, ())} & set(cohort.labels))
             for row in cohort.rows:
                 self._add(cohort, row, labels)
 

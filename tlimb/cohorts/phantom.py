@@ -43,6 +43,7 @@ class Phantom(Reader):
         given = (participants, sites, visits, families, voxel_mm, seed)
         self.folder = self.source = folder
         self.what = "T1w image"
+        self.skull_stripped, self.space = True, "MNI152NLin2009aSym"
         self.given = {name: v for name, v in zip(GENERATOR, given, strict=True) if v is not None}
 
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:

@@ -61,11 +61,11 @@ def groups(cohort: Cohort, by: Iterable[str] = (), participants: Iterable[str] |
 
     Args:
         cohort: the people; links through people outside `participants` count too.
-        by: labels such as `family`; a missing value joins nobody.
+        by: labels such as `family`, beside those that the cohort itself calls kin; a missing value joins nobody.
         participants: whom to give; None for all.
     """
     union = Union()
-    labels = tuple(by)
+    labels = tuple(dict.fromkeys((*cohort.kin, *by)))
     for participant, rows in cohort.by_participant.items():
         person = ("person", participant)
         union.find(person)

@@ -58,6 +58,14 @@ class Reader(ABC):
     """The folder or table as it is written in the spec."""
     columns: tuple[str, ...] = ()
     """Columns of its tables, in order; known after `find`."""
+    skull_stripped: bool | None = None
+    """Whether its images are without the skull (True) or with it (False); None where only names of files tell."""
+    space: str | None = None
+    """Space that its images lie in, such as MNI152NLin6Asym, or acpc and scanner for a person's own; None likewise."""
+    private: frozenset[str] = frozenset()
+    """Columns that are private whatever is declared; known after `find`."""
+    kin: tuple[str, ...] = ()
+    """Columns whose equal values make relatives, who are never divided; known after `find`."""
 
     @abstractmethod
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:

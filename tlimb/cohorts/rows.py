@@ -30,6 +30,8 @@ class Row:
         labels: label -> value.
         dataset: name of the dataset.
         person: keyed identity, 64 hex digits; empty where no private folder is known.
+        orientation: where the stored axes run to, such as RAS; empty where the file does not say it.
+        codes: of sform and qform in the header; None for files that are no NIfTI.
     """
 
     number: int
@@ -47,6 +49,8 @@ class Row:
     labels: Mapping[str, Cell]
     dataset: str = ""
     person: str = ""
+    orientation: str = ""
+    codes: tuple[int, int] | None = None
 
 
 @frozen
@@ -86,6 +90,9 @@ class Cohort:
         population: name of the population, for the leak guard; None when it is not declared.
         what: what an image is called in messages, such as `T1w image`.
         source: folder or table as the spec writes it, for messages.
+        skull_stripped: whether the reader knows that images are without the skull, or with it; None when it does not.
+        space: in which the reader knows that images lie; None when it does not.
+        kin: labels whose equal values make relatives, who are never divided, whatever a split's `group` says.
     """
 
     name: str
@@ -101,6 +108,9 @@ class Cohort:
     population: str | None = None
     what: str = "image"
     source: str = ""
+    kin: tuple[str, ...] = ()
+    skull_stripped: bool | None = None
+    space: str | None = None
     by_participant: Mapping[str, tuple[Row, ...]] = field(init=False, repr=False)
 
     @by_participant.default

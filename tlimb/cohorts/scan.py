@@ -32,12 +32,16 @@ class Scan:
         voxels: sha256 of shape, type and samples; equal for a file and its recompression.
         shape: as in the header.
         spacing_mm: as in the header; None without a scale.
+        orientation: as in the header, such as RAS; empty where nothing says it.
+        codes: of sform and qform, as in the header; None for files that are no NIfTI.
     """
 
     sha256: str
     voxels: str
     shape: tuple[int, ...]
     spacing_mm: tuple[float, ...] | None
+    orientation: str = ""
+    codes: tuple[int, int] | None = None
 
 
 def opener(path: Path) -> IO[bytes]:
@@ -75,7 +79,7 @@ def scan(path: Path) -> Scan:
         for _ in stored:  # what follows the samples belongs to the file's hash
             pass
     header, voxels = found
-    return Scan(whole.hexdigest(), voxels, header.shape, header.spacing_mm)
+    return Scan(whole.hexdigest(), voxels, header.shape, header.spacing_mm, header.orientation, header.codes)
 
 
 def _stored(handle: IO[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:

@@ -60,6 +60,8 @@ class Layout(Component):
     """Options of the architecture that the weights need."""
     preprocess: ClassVar[Mapping[str, Any]] = {}
     """Options of the data module that give images as the weights have seen them."""
+    expects: ClassVar[tuple[str, ...]] = ()
+    """What the images were that they have seen: `skull_stripped`, `registered` to a template."""
     cohorts: ClassVar[tuple[str, ...]] = ()
     """Populations that they were trained on, for the leak guard; empty where only the file's origin tells."""
     licence: ClassVar[str] = ""

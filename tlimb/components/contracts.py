@@ -23,6 +23,7 @@ from tlimb.components.samples import Batch as Batch
 from tlimb.components.samples import DataModule as DataModule
 from tlimb.components.samples import Image as Image
 from tlimb.components.samples import Inputs as Inputs
+from tlimb.components.samples import Part as Part
 from tlimb.components.samples import Positions as Positions
 from tlimb.components.samples import Preprocess as Preprocess
 from tlimb.components.samples import TargetFacts as TargetFacts
@@ -67,6 +68,9 @@ class Objective(Component, ABC):
     """What it predicts; `image` for what the images themselves teach, see `Pretext`."""
     metrics: ClassVar[tuple[str, ...]]
     """Metrics reported by default."""
+    divisible: ClassVar[bool] = False
+    """Its loss is a mean over valid samples and each sample's part depends on that sample alone, so that several
+    devices can each compute a part of it."""
     limits: ClassVar[tuple[str, str] | None] = None
     """Options that hold the least and the largest number that can be learned, so that planning can refuse others."""
     outputs: int
@@ -156,6 +160,9 @@ class StepContext:
 class Learner(Component):
     """What scenarios, weightings and auxiliary objectives share: they may own layers, and act after each step."""
 
+    divisible: ClassVar[bool] = False
+    """Its terms are sums of the heads' losses, or means over samples, or depend on no sample, so that several devices
+    can each compute a part of them; and it keeps no sum over batches."""
     rate: float = 1.0
     """Learning rate of its own parameters, as a multiple of the optimizer's."""
     weight_decay: float | None = None
@@ -190,9 +197,14 @@ class Auxiliary(Learner, ABC):
     """A term added to the loss; built as `Auxiliary(**options)`."""
 
     needs_parent: ClassVar[bool] = False
+    slots: ClassVar[tuple[str, ...]] = ()
+    """Slots of `from` beside `encoder` that it reads: stages whose trained networks it is given."""
     roles: ClassVar[tuple[str, ...]] = ()
     ramp_epochs: int = 0
     """Epochs in which the runner lets the term grow linearly to its weight."""
+
+    def learn_from(self, slot: str, network: "Network") -> None:
+        """Take the trained network of a slot, before `build`: in evaluation mode, without gradients, on the device."""
 
     def begin(self, encoder: Encoder, transferred: Mapping[str, Tensor]) -> None:
         """Prepare before the first step, also of a resumed run.

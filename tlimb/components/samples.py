@@ -47,6 +47,21 @@ class TargetFacts:
 
 
 @frozen
+class Part:
+    """What a batch is of the whole one, where several devices share that.
+
+    Attributes:
+        samples: of the whole batch.
+        share: this batch's samples over those of the whole.
+        shares: head -> this batch's samples with the head's label over those of the whole; 0 where nobody has it.
+    """
+
+    samples: int
+    share: float
+    shares: Mapping[str, float]
+
+
+@frozen
 class Batch:
     """Samples of one role.
 
@@ -57,6 +72,7 @@ class Batch:
         valid: head -> (batch,) bool, False where the label is missing.
         seeds: (batch,) int64, f(run seed, role, epoch, sample), for what is random about a sample; None outside
             training.
+        part: what it is of a batch that several devices share; None for the whole of it.
     """
 
     inputs: Tensor
@@ -64,6 +80,7 @@ class Batch:
     targets: Mapping[str, Tensor]
     valid: Mapping[str, Tensor]
     seeds: Tensor | None = None
+    part: Part | None = None
 
 
 @frozen
@@ -84,6 +101,9 @@ class Image:
 
 class Preprocess(Component, ABC):
     """One deterministic step on an image; an option is kept in the attribute of its name."""
+
+    settles: ClassVar[tuple[str, ...]] = ()
+    """What images may differ in before this step and do not after it: `orientation`, `spacing`."""
 
     @abstractmethod
     def apply(self, image: Image) -> Image:
@@ -126,6 +146,10 @@ class DataModule(Component, ABC):
 
     augmentations: Sequence[Augmentation] = ()
     """Steps of `augment`, in order."""
+    settles: ClassVar[tuple[str, ...]] = ()
+    """What images may differ in because `load` makes it equal: `orientation`, `spacing`; its steps' add to it."""
+    expects: ClassVar[tuple[str, ...]] = ()
+    """What it takes for granted of images: `skull_stripped`, `registered` to a template."""
     lateral: int | None = None
     """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
 

@@ -82,6 +82,7 @@ class Checks:
         self._freeze(group, encoder, freeze)
         comparison = self._transfer(group, encoder)
         rehearsal, network, method = self._rehearse(group, inputs, comparison, method)
+        self._kept_heads(group, network)
         self._after(group, network, rehearsal)
         freezer = Freezer(network.encoder, freeze)
         freezer.apply(0)
@@ -134,7 +135,9 @@ class Checks:
                 if len(made) > 1:
                     listed = ", ".join(sorted(sizes.text(one.shape) for one in made)[:4])
                     message = f"images of {len(made)} sizes come out of it for `{role}`, part `{part}`: {listed}"
-                    problem = Problem("shape", message, help="give all one size: `crop`, or `size` of `slices_2d`")
+                    problem = Problem(
+                        "shape", message, help="give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
+                    )
                     raise _Found(Flaw(tuple(group.works), "data", problem))
                 first = first or next(iter(made), None)
         if first is None:
@@ -235,6 +238,26 @@ class Checks:
         if foreign is not None and (problem := _beyond(group.name, encoder, found.unexpected)) is not None:
             self.flaws.append(Flaw(tuple(group.works), "from", problem, (Elsewhere("architecture", "this network"),)))
         return found
+
+    def _kept_heads(self, group: Group, network: Network) -> None:
+        """Compare the layers of heads that are kept with the parent's; classes and scales are the plan's to check."""
+        before = self._inputs.get(id(group.parent))
+        if (group.first.hashed.get("adapt") or {}).get("heads") != "keep" or group.parent is None or before is None:
+            return
+        parent = group.parent.first
+        try:
+            encoder, way = self.bench.any_encoder(parent.hashed["architecture"], before)
+            with self.bench.construction(way):
+                theirs = add_heads(encoder, before, parent.hashed["heads"], 0, self.bench.places).heads
+        except TlimbError:
+            return  # the parent's own flaw is told there
+        for name, head in network.heads.items():
+            if name in theirs and (lines := sizes.apart(head.state_dict(), theirs[name].state_dict())):
+                message = f"the head `{name}` cannot be kept: its layers are not the parent's"
+                problem = Problem(
+                    "heads-differ", message, note=lines, help="write the parent's `head`, or `adapt: {heads: new}`"
+                )
+                self.flaws.append(Flaw(tuple(group.works), "adapt/heads", problem))
 
     def _foreign(self, group: Group, foreign: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
         """Give the tensors of a weights file; None, with a note, when it cannot be looked at."""

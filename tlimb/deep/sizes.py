@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from attrs import evolve
+from torch import Tensor
 
 from tlimb.components.contracts import Encoder, Inputs
 from tlimb.components.transfer import first_convolution
@@ -116,3 +117,14 @@ def _passes(bench: Bench, architecture: Mapping[str, Any], inputs: Inputs, size:
             return encoder(torch.zeros(2, inputs.channels, *size, device="meta")).shape == (2, encoder.feature_dim)
     except Exception:  # noqa: BLE001
         return False
+
+
+def apart(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Say which tensors of two modules differ in shape, or are in one of them alone: a line each."""
+
+    def size(found: Tensor | None) -> str:
+        return "nothing" if found is None else text(tuple(found.shape)) or "a number"
+
+    names = sorted({*own, *theirs})
+    found = [(name, size(theirs.get(name)), size(own.get(name))) for name in names]
+    return tuple(f"{name}: {before} in the parent, {here} here" for name, before, here in found if before != here)

@@ -51,6 +51,16 @@ def _page(listing: Listing, catalogue: Catalogue) -> Iterator[str]:
         said = (f"`{word}` is written `{here}`" for word, here in listing.aka.items())
         yield f"Elsewhere called: {'; '.join(said)}."
     yield ""
+    if listing.kind == "augment":
+        # Drawing needs torch, and is a program of its own.
+        from tlimb.export.pictures import caption, page
+
+        yield from (
+            page(listing.name),
+            "",
+            f"The centre of a phantom at 4 mm, from the left: {caption(listing.name)}.",
+            "",
+        )
     if listing.options:
         yield from _options(listing)
     else:
@@ -58,7 +68,7 @@ def _page(listing: Listing, catalogue: Catalogue) -> Iterator[str]:
     yield ""
     yield "## A study with it"
     yield ""
-    yield f"On images made by `{examples.cohort(listing)}`:"
+    yield f"{examples.images(listing)}:"
     yield ""
     yield "```yaml"
     yield from examples.study(listing, catalogue).splitlines()

@@ -15,6 +15,7 @@ BLOCKS = (
     model.Dataset,
     model.Label,
     model.Join,
+    model.Images,
     model.Identity,
     model.Pretrained,
     model.Stage,

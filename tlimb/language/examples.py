@@ -1,7 +1,7 @@
 """A small runnable study for every component: how it is written, and where."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,7 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("split", "name"): "part",
         ("split", "folds"): 3,
         ("data", "crop"): [20, 24, 20],
+        ("data", "size"): [20, 24, 20],
         ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
         ("preprocess", "shape"): [20, 24, 20],
         ("auxiliary", "alpha"): 0.1,
@@ -41,10 +42,17 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
 
 _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
     {
+        ("cohort", "hcp"): {
+            "folder": "data/hcp",
+            "image": "T1w_restore_brain",
+            "behavioural": "data/hcp/behavioural.csv",
+            "restricted": "data/hcp/restricted.csv",
+        },
         ("split", "holdout"): {"train": 0.6, "val": 0.2, "test": 0.2, "stratify": ["sex"]},
         ("split", "kfold"): {"val": 0.2},
         ("split", "leave_one_out"): {"val": 0.2},
         ("data", "slices_2d"): {"size": [32, 32]},
+        ("preprocess", "mask"): {"threshold": 100},
         ("architecture", "resnet3d"): {"filters": 8},
         ("architecture", "densenet121"): {"growth": 4, "filters": 8},
         ("architecture", "swin3d"): {"feature_size": 12, "window": 4},
@@ -54,7 +62,7 @@ _USEFUL: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
         ("architecture", "sfcn"): {"channels": [8, 16, 32, 32]},
     }
 )
-"""Options worth showing although they have defaults."""
+"""Options worth showing although they have defaults, and what a component needs of its own."""
 
 _NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"resnet3d": {"depth": 10}, "sfcn": {}, "timm": {"model": "resnet18"}, "vit3d": {}, "swin3d": {}, "densenet121": {}}
@@ -64,9 +72,11 @@ _NETWORKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 Place = Callable[[dict[str, Any], Listing, Any], None]
 
 
-def cohort(listing: Listing) -> str:
-    """Give the command that makes what the study with a component reads."""
-    return f"{COHORT} --regions 16" if _serial(listing) else COHORT
+def images(listing: Listing) -> str:
+    """Say where the images come from that the study with a component reads, for a heading."""
+    if (listing.kind, listing.name) == ("cohort", "hcp"):
+        return "On images of the S1200 release, unpacked in `data/hcp`"
+    return f"On images made by `{COHORT} --regions 16`" if _serial(listing) else f"On images made by `{COHORT}`"
 
 
 def _serial(listing: Listing) -> bool:
@@ -138,6 +148,8 @@ def _in_dataset(key: str) -> Place:
     def put(found: dict[str, Any], listing: Listing, said: Any) -> None:
         people = found["datasets"]["people"]
         people[key] = said
+        if listing.name == "hcp":
+            found["stages"]["train"]["objective"] = {"classification": {"target": "Gender"}}
         if listing.name == "column":  # the phantom's sites stand for a column that says train, val and test
             recoded = {"part": {"column": "site", "map": {"A": "train", "B": "val", "C": "test"}}}
             found["datasets"]["people"] = {"files": people["files"], "labels": recoded, "split": said}
@@ -161,7 +173,9 @@ def _in_stage(key: str) -> Place:
         elif flat:
             stage["architecture"] = {"timm": {"model": "resnet18"}}
         roles = tuple(listing.facts.get("roles") or ())
-        if listing.facts.get("needs_parent"):
+        if listing.facts.get("slots"):
+            _with_slots(found, listing.facts["slots"])
+        elif listing.facts.get("needs_parent"):
             _with_parent(found, listing, key, said)
         elif listing.facts.get("kind") == "image":
             _pretrained(found, said)
@@ -205,6 +219,13 @@ def _pretrained(found: dict[str, Any], said: Any) -> None:
     found.pop("tests")
     found.pop("stages")
     found |= {"defaults": stage, "stages": stages, "tests": {"held_out": {"of": "finetune"}}}
+
+
+def _with_slots(found: dict[str, Any], slots: Sequence[str]) -> None:
+    """Let the stage read an earlier one like it in each slot."""
+    stage = found["stages"].pop("train")
+    before = {name: value for name, value in stage.items() if name != "auxiliary"}
+    found["stages"] |= {"earlier": before, "train": {"from": dict.fromkeys(slots, "earlier"), **stage}}
 
 
 def _with_parent(found: dict[str, Any], listing: Listing, key: str, said: Any) -> None:

@@ -82,7 +82,7 @@ def _datasets(root: "Tree") -> dict[str, model.Dataset]:
     trees = _sections(root, "datasets")
     datasets = {}
     for name, tree in trees.items():
-        layer, chain = merging.inherited(name, trees, "datasets", ("labels", "subset", "only", "identity"))
+        layer, chain = merging.inherited(name, trees, "datasets", ("labels", "subset", "only", "identity", "images"))
         dataset = _block(model.Dataset, layer, f"datasets/{name}")
         # Another root holds other files, though the words that find them are inherited.
         owners = [owner for key in ("files", "root") if (owner := _owner(chain, trees, key))]

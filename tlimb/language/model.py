@@ -104,6 +104,24 @@ class Identity:
 
 
 @frozen(kw_only=True, eq=False, repr=False)
+class Images:
+    """What images are, where neither headers nor names of files tell it, or where these are wrong."""
+
+    skull_stripped: bool | None = key(
+        "Whether skull and scalp have been removed; by default as `desc` in names of files tells.",
+        default=None,
+        type="boolean",
+    )
+    space: str | None = key(
+        "Template that they are registered to, or `scanner` for none; by default as `space` in names of files or the "
+        "codes of headers tell.",
+        default=None,
+        type="string",
+        examples=["MNI152NLin2009cAsym"],
+    )
+
+
+@frozen(kw_only=True, eq=False, repr=False)
 class Dataset:
     """Files, labels and how people are divided."""
 
@@ -138,6 +156,12 @@ class Dataset:
     join: tuple[Join, ...] = key("More tables with labels.", default=(), type="list", of=Join)
     missing: tuple[Any, ...] = key(
         "Cells that mean a missing value.", default=("n/a",), type="list", of={"type": ["string", "number"]}
+    )
+    images: Images | None = key(
+        "What images are, for data modules and weights that expect something of them.",
+        default=None,
+        type="block",
+        of=Images,
     )
     identity: Identity | None = key("Who the participants are across cohorts.", default=None, type="block", of=Identity)
     portions: Mapping[str, Any] = key(

@@ -12,6 +12,7 @@ from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component, Record, walk
 from tlimb.manifest import Json
+from tlimb.plan import images
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
@@ -296,8 +297,8 @@ def too_large(study: Study, stage: str, limit: int, expander: Expander) -> Probl
     )
 
 
-def people(study: Study, cohorts: Cohorts) -> Iterator[str]:
-    """Give one line for each dataset that is read: people, images, and how they are divided."""
+def people(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> Iterator[str]:
+    """Give for each dataset that is read its people, how they are divided, and what its images are."""
     for name, use in sorted(cohorts.used().items()):
         sizes = []
         for part in ("train", "val", "test"):
@@ -318,6 +319,7 @@ def people(study: Study, cohorts: Cohorts) -> Iterator[str]:
             f"dataset {name}: {len({row.participant for row in kept})} participants, {len(kept)} images{said}"
             f"{divided}{' (first fold)' if folds else ''}"
         )
+        yield from images.lines(study, catalogue, cohorts, name)
     yield from comparisons(cohorts)
 
 

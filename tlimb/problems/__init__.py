@@ -109,7 +109,7 @@ class TlimbError(Exception):
         exit_code: the status the process ends with.
     """
 
-    def __init__(self, problems: Problem | Iterable[Problem], exit_code: ExitCode = ExitCode.FINDINGS) -> None:
+    def __init__(self, problems: Problem | Iterable[Problem], exit_code: int = ExitCode.FINDINGS) -> None:
         """Keep the problems; a single one may be given bare."""
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         self.exit_code = exit_code

@@ -12,7 +12,7 @@ from attrs import define, evolve, field, frozen
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tlimb.components.contracts import Batch, DataModule, Sampler
+from tlimb.components.contracts import Batch, DataModule, Part, Sampler
 from tlimb.runner.seeds import augmentation, order_generator, permutation
 from tlimb.runner.volumes import Volumes
 
@@ -38,13 +38,14 @@ class Position:
     ends_epoch: bool
 
 
-def batches_of(rows: int, batch_size: int) -> int:
+def batches_of(rows: int, batch_size: int, devices: int = 1) -> int:
     """Give the batches of an epoch of so many samples; nobody is left out.
 
-    A single sample that would be left over joins the batch before it: batch normalisation has nothing to
-    normalise by in a batch of one, so such an epoch would fail at its end, or learn from noise.
+    A single sample that would be left over for a device joins the batch before it: batch normalisation has nothing
+    to normalise by in a batch of one, so such an epoch would fail at its end, or learn from noise.
     """
-    alone = rows % batch_size == 1 and rows > batch_size > 1
+    over = rows % batch_size
+    alone = 0 < over < 2 * devices and rows > batch_size > 1
     return -(-rows // batch_size) - alone
 
 
@@ -59,6 +60,7 @@ class Course:
         epochs: passes over the first role, or None.
         steps: optimizer steps, when there are no epochs; the passes go on until they are done.
         limit: stop after so many batches; None for no limit.
+        devices: how many share each batch.
     """
 
     rows: int
@@ -67,11 +69,12 @@ class Course:
     epochs: int | None
     steps: int | None
     limit: int | None = None
+    devices: int = 1
 
     @property
     def per_epoch(self) -> int:
         """Give the batches of an epoch, the short last one included."""
-        return batches_of(self.rows, self.batch_size)
+        return batches_of(self.rows, self.batch_size, self.devices)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -142,6 +145,8 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
         seed: of the run.
         sizes: role -> samples in a batch.
         sampler: draws the rows of an epoch; None for all of them in a random order.
+        device: number of the device, from 0, that these batches are for.
+        devices: how many share each batch; a device has one stretch of it.
     """
 
     sources: Mapping[str, Source]
@@ -149,6 +154,8 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
     seed: int
     sizes: Mapping[str, int]
     sampler: Sampler | None = None
+    device: int = 0
+    devices: int = 1
     _orders: dict[tuple[str, int], Tensor] = field(factory=dict, init=False)
 
     def __getitem__(self, index: int) -> tuple[int, dict[str, Batch]]:
@@ -157,11 +164,12 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
 
     def _batch(self, role: str, source: Source, index: int) -> Batch:
         size = self.sizes[role]
-        batches = batches_of(source.rows, size)
+        batches = batches_of(source.rows, size, self.devices)
         epoch, within = divmod(index, batches)
         first = within * size
         end = source.rows if within + 1 == batches else first + size
-        rows = self._order(role, epoch, source.rows)[first:end]
+        whole = self._order(role, epoch, source.rows)[first:end]
+        rows = whole if self.devices == 1 else whole.tensor_split(self.devices)[self.device]
         seeds = augmentation(self.seed, role, epoch, rows)
         return Batch(
             self.data.before_transfer(source.volumes.take(rows), seeds),
@@ -169,6 +177,7 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
             {head: values[rows] for head, values in source.targets.items()},
             {head: values[rows] for head, values in source.valid.items()},
             seeds,
+            None if self.devices == 1 else _part(source, rows, whole),
         )
 
     def _order(self, role: str, epoch: int, rows: int) -> Tensor:
@@ -180,6 +189,13 @@ class Batches(Dataset[tuple[int, dict[str, Batch]]]):
             else:
                 self._orders[role, epoch] = self.sampler.order(groups, order_generator(self.seed, role, epoch))
         return self._orders[role, epoch]
+
+
+def _part(source: Source, rows: Tensor, whole: Tensor) -> Part:
+    shares = {
+        head: float(valid[rows].sum()) / max(1.0, float(valid[whole].sum())) for head, valid in source.valid.items()
+    }
+    return Part(len(whole), len(rows) / len(whole), shares)
 
 
 def resident(sources: Mapping[str, Source], data: DataModule, device: torch.device, workers: int) -> dict[str, Source]:
@@ -211,6 +227,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         {head: values.to(device, non_blocking=True) for head, values in batch.targets.items()},
         {head: values.to(device, non_blocking=True) for head, values in batch.valid.items()},
         None if batch.seeds is None else batch.seeds.to(device, non_blocking=True),
+        batch.part,
     )
 
 

@@ -46,16 +46,27 @@ def decoding() -> dict[str, Any]:
     return {name: found[name] for name in DECODING}
 
 
-def choose_device(wanted: str) -> torch.device:
+def choose_device(wanted: str, number: int = 0, count: int = 1) -> torch.device:
     """Give the device for `any`, `cpu` or `cuda`.
 
+    Args:
+        wanted: its kind.
+        number: which of the devices of a run, from 0.
+        count: devices of the run.
+
     Raises:
-        TlimbError: CUDA is asked for and there is none.
+        TlimbError: CUDA is asked for and there is none, or too few GPUs for the run.
     """
     if wanted == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda", 0)
+        if count > torch.cuda.device_count():
+            there = torch.cuda.device_count()
+            problem = Problem("no-gpu", f"{count} devices are asked for and there are {there} GPUs here")
+            raise TlimbError(problem, ExitCode.BACKEND_MISSING)
+        if count > 1:
+            torch.cuda.set_device(number)
+        return torch.device("cuda", number)
     if wanted == "cuda":
         problem = Problem("no-gpu", "cuda is asked for and there is none here")
         raise TlimbError(problem, ExitCode.BACKEND_MISSING)

@@ -13,8 +13,7 @@ from attrs import define, field
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
-from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Layout, Metric, Optimizer, Scheduler
-from tlimb.components.weights import Sorted
+from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Network, Optimizer, Scheduler
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
 from tlimb.runner.api import DivergedError, YieldError, role_order
@@ -23,6 +22,7 @@ from tlimb.runner.batches import Batches, Course, Position, Source, load, reside
 from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
+from tlimb.runner.inherit import inherit, teach
 from tlimb.runner.job import Job, Result
 from tlimb.runner.learners import (
     build_auxiliaries,
@@ -31,25 +31,21 @@ from tlimb.runner.learners import (
     build_scenario,
     build_schedule,
     build_weighting,
+    by_duty,
     groups_of,
     own_layers,
+    refuse_indivisible,
 )
 from tlimb.runner.networks import (
     Loaded,
     build_network,
     facts_of,
-    foreign_tensors,
     head_tensors,
-    load_encoder,
-    load_heads,
-    load_scales,
-    load_tensors,
-    positions_of,
     refuse_targets,
     scaled,
-    with_scales,
 )
 from tlimb.runner.recipe import Recipe
+from tlimb.runner.team import Team, assemble, together
 from tlimb.runner.training import Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
@@ -63,7 +59,17 @@ OVERHEAD = 50.0
 
 def fit(job: Job, staged: Path) -> Result:
     """Train, and write every artefact of the run into a staging folder."""
-    run = Fit(job)
+    _refuse_unbuilt(job.manifest.hashed)
+    devices = job.manifest.hashed["trainer"].get("devices", 1)
+    team = assemble(job, devices) if devices > 1 else Team()
+    try:
+        run = Fit(job, team)
+        return _trained(run, staged)
+    finally:
+        team.stop()
+
+
+def _trained(run: "Fit", staged: Path) -> Result:
     try:
         run.train()
         return write_fit(run, staged)
@@ -76,6 +82,7 @@ class Fit:
     """One training: what its manifest names, built; then trained."""
 
     job: Job
+    team: Team = field(factory=Team)
     hashed: Mapping[str, Any] = field(init=False)
     device: torch.device = field(init=False)
     environment: dict[str, Any] = field(init=False)
@@ -97,8 +104,7 @@ class Fit:
     def __attrs_post_init__(self) -> None:
         self.hashed = self.job.manifest.hashed
         trainer = self.hashed["trainer"]
-        _refuse_unbuilt(self.hashed)
-        self.device = choose_device(trainer.get("device", "any"))
+        self.device = choose_device(trainer.get("device", "any"), self.team.rank, self.team.count)
         settle(self.device, trainer.get("threads", 1), trainer.get("deterministic"))
         self.environment = fingerprint(self.device)
         self.rows = {
@@ -131,9 +137,9 @@ class Fit:
         course = self._course(first.rows)
         scenario = build_scenario(hashed, places)
         weighting, auxiliaries = build_weighting(hashed, places), self._auxiliaries()
-        # A component's file and a role of it may have equal names, so each is known by what it does.
-        learners = {"scenario": scenario, **({} if weighting is None else {"weighting": weighting})}
-        learners |= {f"auxiliary_{name}": auxiliary for name, auxiliary in auxiliaries.items()}
+        learners = by_duty(scenario, weighting, auxiliaries)
+        if course.devices > 1:
+            refuse_indivisible({**learners, **network.objectives})
         owned = own_layers(learners, network, self.inputs, seed)
         optimizer = scheduler = None
         if scenario.trains:
@@ -165,6 +171,18 @@ class Fit:
         if validation:
             self._check_watched(self.recipe)
 
+    def _refuse_few(self, sources: Mapping[str, Source]) -> None:
+        """See that each device gets two samples of every batch.
+
+        Raises:
+            TlimbError: a role has too few (65).
+        """
+        devices = self.hashed["trainer"].get("devices", 1)
+        fewest = min(min(one.rows for one in sources.values()), self.hashed["trainer"]["batch_size"])
+        if devices > 1 and fewest < 2 * devices:
+            message = f"{devices} devices share batches of {fewest} samples; each needs two or more"
+            raise TlimbError(Problem("several-devices", message, help="take fewer devices"), ExitCode.DATA)
+
     def _check_watched(self, recipe: Recipe) -> None:
         """See that a value which decides something is defined, before a step is done.
 
@@ -195,6 +213,7 @@ class Fit:
                 elif rows:
                     exact = {name: targets(rows, fact) for name, fact in facts.items()}
                     validation[role] = ValidationPart(role, volumes, len(rows), tensors, exact)
+        self._refuse_few(sources)
         return sources, validation
 
     def _course(self, rows: int) -> Course:
@@ -206,6 +225,7 @@ class Fit:
             self._epochs(trainer.get("epochs")),
             trainer.get("steps"),
             2 if self.job.options.smoke else None,
+            trainer.get("devices", 1),
         )
 
     def _monitored(self) -> Monitored:
@@ -224,65 +244,13 @@ class Fit:
         recipe = recipe_digest(data, self.hashed["data"])
         return open_volumes(rows, data, recipe, job.store, job.places, job.counter, job.options.memory_bytes)
 
-    def _inherit(self, network: Any) -> None:
-        """Put the parent's encoder, and its heads where the spec keeps them, into the network."""
-        adapt = self.hashed.get("adapt") or {}
-        work = (self.hashed.get("parents") or {}).get("encoder")
-        foreign = (self.hashed.get("weights") or {}).get("encoder")
-        if work is not None:
-            folder = self.job.parent(work)
-            tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
-            passport = json.loads(disk.read(folder / "passport.json"))
-            positions = positions_of(passport, self.job.places) if own.positions else None
-            self.loaded = load_encoder(own, tensors, adapt, positions)
-            if adapt.get("heads") == "keep":
-                self._keep_heads(network, folder)
-        elif foreign is not None:
-            found = self._foreign(foreign)
-            self.loaded = load_encoder(network.encoder, found.tensors, adapt)
-            if foreign.get("layout") is not None:
-                report = {"dropped": list(found.dropped), "folded": list(found.folded), "unwrapped": found.unwrapped}
-                self.loaded = Loaded(self.loaded.tensors, {**self.loaded.report, "layout": report})
-
-    def _keep_heads(self, network: Any, folder: Path) -> None:
-        """Take the parent's heads; their outputs must mean the same here.
-
-        Raises:
-            TlimbError: a head is not the parent's in name, classes or scale (65).
-        """
-        written = json.loads(disk.read(folder / "passport.json"))["heads"]
-        theirs = {head["name"]: head["facts"] for head in with_scales(written, load_scales(folder))}
-        for head in self.heads:
-            name, facts = head["name"], head["facts"]
-            same = name in theirs and all(theirs[name].get(key) == facts.get(key) for key in ("classes", "mean", "sd"))
-            if not same:
-                message = f"the head {name} cannot be kept: the parent has none of equal name, classes and scale"
-                problem = Problem("heads-differ", message, help="write `adapt: {heads: new}`, or pool the datasets")
-                raise TlimbError(problem, ExitCode.DATA)
-        names = [head["name"] for head in self.hashed["heads"]]
-        self.kept_heads = load_heads(network, load_tensors(folder / "heads.safetensors"), names)
-        if self.kept_heads != names:
-            lost = ", ".join(name for name in names if name not in self.kept_heads)
-            problem = Problem("heads-differ", f"the layers of the head {lost} differ from the parent's")
-            raise TlimbError(problem, ExitCode.DATA)
-
-    def _foreign(self, weights: Mapping[str, Any]) -> Sorted:
-        sha256, named = weights["sha256"], weights.get("layout")
-        path = self.job.places.weights.get(sha256, self.job.places.private / "weights" / sha256)
-        try:
-            found = disk.sha256(path)
-        except OSError as error:
-            problem = Problem("no-weights", f"the weights {sha256[:16]} are not on this machine")
-            raise TlimbError(problem, ExitCode.DATA) from error
-        if found != sha256:
-            raise TlimbError(Problem("changed-weights", f"the weights {sha256[:16]} were changed"), ExitCode.DATA)
-        try:
-            return foreign_tensors(path, None if named is None else build(named, Layout, self.job.places))
-        except ValueError as error:
-            raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
+    def _inherit(self, network: Network) -> None:
+        self.loaded, self.kept_heads = inherit(self.job, network, self.heads)
 
     def _auxiliaries(self) -> dict[str, Auxiliary]:
-        return build_auxiliaries(self.hashed, self.job.places, self.loaded is not None)
+        made = build_auxiliaries(self.hashed, self.job.places, self.loaded is not None)
+        teach(self.job, made.values(), self.heads, self.inputs, self.device)
+        return made
 
     def _epochs(self, wanted: Any) -> int | None:
         if not isinstance(wanted, Mapping):
@@ -305,7 +273,7 @@ class Fit:
 
     def train(self) -> None:
         """Train from the resume point, or from the start, to the end."""
-        module = self.module = Training(self.recipe, self._after)
+        module = self.module = Training(self.recipe, self._after, self.team)
         state = self._resume_point()
         if state is not None:
             module.resumed = checkpoints.load(state.data)
@@ -315,14 +283,15 @@ class Fit:
         sampler = build_sampler(self.hashed, self.job.places)
         workers = self.job.options.loader_workers
         sources = resident(self.sources, self.data, self.device, workers)
-        batches = Batches(sources, self.data, self.recipe.seed, sizes, sampler)
+        team = (self.team.rank, self.team.count)
+        batches = Batches(sources, self.data, self.recipe.seed, sizes, sampler, *team)
         start = module.ledger.index
         stopped = module.resumed is not None and module.resumed["ledger"]["stopped"]
         todo = range(start, start if stopped else self.recipe.course.batches)
         loader = load(batches, todo, self.device, workers)
         if len(todo):
             with self.job.stop_signal():
-                self._trainer().fit(module, loader)
+                together(self.team, self.device, lambda: self._trainer().fit(module, loader))
         else:
             module.to(self.device)
             module.on_fit_start()
@@ -332,9 +301,9 @@ class Fit:
         return self.job.store.load_state(self.job.manifest.work, tag(self.environment))
 
     def _trainer(self) -> pl.Trainer:
-        return pl.Trainer(
+        return _Loop(
             accelerator="gpu" if self.device.type == "cuda" else "cpu",
-            devices=1,
+            devices=1 if self.device.type == "cpu" else [self.team.rank],
             precision=LIGHTNING_PRECISION[self.recipe.precision],  # type: ignore[arg-type]
             max_epochs=1,
             logger=False,
@@ -357,9 +326,13 @@ class Fit:
             steps = options.checkpoint_every_steps
             due = now - self.saved_at >= every or (steps is not None and at.step + 1 - self.saved_step >= steps)
             leaving = self._leaving(now)
-            if (due or leaving is not None) and at.index + 1 < self.recipe.course.batches:
+            if self.team.together:
+                told = self.team.agree(-1 if leaving is None else leaving)
+                leaving = None if told < 0 else told
+            last = at.index + 1 == self.recipe.course.batches
+            if (due or leaving is not None) and not last and self.team.rank == 0:
                 self._save(module, at)
-            if leaving is not None and at.index + 1 < self.recipe.course.batches:
+            if leaving is not None and not last:
                 raise YieldError(leaving)
         if options.after_batch is not None:
             options.after_batch(at.index + 1)
@@ -381,6 +354,14 @@ class Fit:
         self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self.saving_took
 
 
+class _Loop(pl.Trainer):
+    """A trainer that leaves SIGTERM to the run: after any batch Lightning would end the process without saving."""
+
+    @property
+    def received_sigterm(self) -> bool:
+        return False
+
+
 def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
     """Refuse what the language can say and this runner cannot do yet.
 
@@ -388,11 +369,10 @@ def _refuse_unbuilt(hashed: Mapping[str, Any]) -> None:
         TlimbError: with exit code 69.
     """
     trainer = hashed["trainer"]
-    roles = {*(hashed.get("parents") or {}), *(hashed.get("weights") or {})} - {"encoder", "epochs_from"}
+    roles = {*(hashed.get("weights") or {})} - {"encoder"}
     unbuilt = {
-        "more than one device": trainer.get("devices", 1) != 1,
         "fp16 with gradient_clip": trainer.get("precision") == "fp16" and trainer.get("gradient_clip") is not None,
-        f"a parent as {', '.join(sorted(roles))}": bool(roles),
+        f"a file of weights as {', '.join(sorted(roles))}": bool(roles),
     }
     for what, asked in unbuilt.items():
         if asked:

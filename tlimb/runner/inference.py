@@ -1,6 +1,6 @@
 """Predictions for all rows of a view, in row order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tlimb.runner.networks import load_tensors, save_tensors
 from tlimb.runner.volumes import Volumes
 
 if TYPE_CHECKING:
+    from tlimb.runner.team import Team
     from tlimb.runner.validation import ValidationPart
 
 Predictions = dict[str, np.ndarray[Any, Any]]
@@ -28,24 +29,43 @@ def arithmetic(device: torch.device, precision: str) -> AbstractContextManager[A
 
 @torch.no_grad()
 def forward_all(
-    network: Network, volumes: Volumes, rows: int, batch_size: int, device: torch.device, precision: str
+    network: Network,
+    volumes: Volumes,
+    rows: int,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+    team: "Team | None" = None,
 ) -> dict[str, Tensor]:
     """Give the outputs of every head for all rows, (rows, outputs) float32 on the CPU.
 
-    The modules are in eval mode meanwhile and in their former mode afterwards.
+    The modules are in eval mode meanwhile and in their former mode afterwards. The processes of a team take turns
+    with the batches, which are those of one process, and each gets all outputs.
     """
     heads = {name: head for name, head in network.heads.items() if not isinstance(network.objectives[name], Pretext)}
-    parts: dict[str, list[Tensor]] = {name: [] for name in heads}
+    parts: dict[str, list[tuple[int, Tensor]]] = {name: [] for name in heads}
+    alone = team is None or not team.together
     if not heads:
         return {}
     with _resting(network):
-        for first in range(0, rows, batch_size):
+        starts = range(0, rows, batch_size)
+        for first in starts if team is None or alone else starts[team.rank :: team.count]:
             inputs = volumes.take(torch.arange(first, min(first + batch_size, rows))).to(device)
             with arithmetic(device, precision):
                 features = network.encoder(inputs)
                 for name, head in heads.items():
-                    parts[name].append(head(features).float().cpu())
-    return {name: torch.cat(part) for name, part in parts.items()}
+                    parts[name].append((first, head(features).float().cpu()))
+    if team is None or alone:
+        return {name: torch.cat([outputs for _, outputs in part]) for name, part in parts.items()}
+    return {name: _gathered(part, rows, network.objectives[name].outputs, team) for name, part in parts.items()}
+
+
+def _gathered(parts: Sequence[tuple[int, Tensor]], rows: int, outputs: int, team: "Team") -> Tensor:
+    """Give all rows to every process; each puts in what it has computed, and zeros elsewhere."""
+    whole = torch.zeros(rows, outputs)
+    for first, part in parts:
+        whole[first : first + len(part)] = part
+    return team.total(whole)
 
 
 @torch.no_grad()

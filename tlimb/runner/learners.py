@@ -12,6 +12,7 @@ from tlimb.components.contracts import (
     Inputs,
     Learner,
     Network,
+    Objective,
     Optimizer,
     Sampler,
     Scenario,
@@ -67,6 +68,26 @@ def build_auxiliaries(hashed: Mapping[str, Any], places: Places, has_parent: boo
         name = component["class"].rpartition(".")[0].rpartition(".")[2]
         made[name if name not in made else f"{name}_{len(made)}"] = auxiliary
     return made
+
+
+def by_duty(
+    scenario: Scenario, weighting: Weighting | None, auxiliaries: Mapping[str, Auxiliary]
+) -> dict[str, Learner]:
+    """Name what may own layers by what it does: a component's file and a role of it may have equal names."""
+    found: dict[str, Learner] = {"scenario": scenario, **({} if weighting is None else {"weighting": weighting})}
+    return found | {f"auxiliary_{name}": auxiliary for name, auxiliary in auxiliaries.items()}
+
+
+def refuse_indivisible(parts: Mapping[str, Learner | Objective]) -> None:
+    """Refuse what several devices cannot each compute a part of.
+
+    Raises:
+        TlimbError: one needs the whole batch (64).
+    """
+    for name, part in parts.items():
+        if not part.divisible:
+            message = f"{name} ({type(part).__name__}) needs whole batches, which several devices do not have"
+            raise TlimbError(Problem("several-devices", message, help="write `devices: 1`"), ExitCode.USAGE)
 
 
 def own_layers(learners: Mapping[str, Learner], network: Network, inputs: Inputs, seed: int) -> dict[str, nn.Module]:

@@ -14,8 +14,9 @@ from tlimb.runner.api import DivergedError
 from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle
 from tlimb.runner.inference import forward_all, load_predictions, predictions, save_predictions
+from tlimb.runner.inherit import trained
 from tlimb.runner.job import Job, Result
-from tlimb.runner.networks import build_network, facts_of, load_scales, load_tensors, with_scales
+from tlimb.runner.networks import facts_of
 from tlimb.runner.views import read_view, targets
 from tlimb.runner.volumes import fill, open_volumes, recipe_digest, refuse
 from tlimb.store import disk
@@ -65,15 +66,7 @@ def predict(job: Job, staged: Path) -> Result:
         shape = [inputs.channels, *inputs.shape]
         problem = Problem("other-shape", f"the images have shape {list(volumes.shape)}, the weights want {shape}")
         raise TlimbError(problem, ExitCode.DATA)
-    heads = with_scales(passport["heads"], load_scales(folder))
-    network = build_network(passport["architecture"], heads, inputs, 0, job.places)
-    network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
-    for name, head in network.heads.items():
-        found = load_tensors(folder / "heads.safetensors")
-        own = {key[len(name) + 1 :]: value for key, value in found.items() if key.startswith(name + ".")}
-        head.load_state_dict(own)
-    for module in (network.encoder, *network.heads.values()):
-        module.to(device).eval()
+    network = trained(folder, job.places, device)
     precision = trainer.get("precision") or "fp32"
     outputs = forward_all(network, volumes, len(rows), trainer["batch_size"], device, precision)
     made = predictions(network, outputs)

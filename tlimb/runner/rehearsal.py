@@ -13,6 +13,7 @@ from tlimb.runner.batches import Course, Position
 from tlimb.runner.execute import told, unexpected
 from tlimb.runner.fit import Fit
 from tlimb.runner.job import Job
+from tlimb.runner.team import Team
 from tlimb.runner.training import Training
 from tlimb.runner.views import Row
 from tlimb.store import State, Store
@@ -35,7 +36,8 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
     job = Job(manifest, Store(places.store), places, quick)
     code, reason, run_s = int(ExitCode.DONE), "", None
     try:
-        trial = Rehearsal(job)
+        # What one device would have: a rehearsal starts no others.
+        trial = Rehearsal(job, Team(count=manifest.hashed["trainer"].get("devices", 1)))
         trial.train()
         if len(ends) == BATCHES:
             run_s = (ends[1] - ends[0]) * trial.whole.batches

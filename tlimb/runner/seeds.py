@@ -32,9 +32,9 @@ def augmentation(seed: int, role: str, epoch: int, rows: Tensor) -> Tensor:
     return torch.tensor([derive(seed, "augment", role, epoch, int(row)) for row in rows], dtype=torch.int64)
 
 
-def seed_batch(seed: int, index: int) -> None:
-    """Seed torch for everything random inside one training batch, such as dropout."""
-    torch.manual_seed(derive(seed, "batch", index))
+def seed_batch(seed: int, index: int, device: int = 0) -> None:
+    """Seed torch for everything random inside one training batch, such as dropout, on one of several devices."""
+    torch.manual_seed(derive(seed, "batch", index, *([device] if device else [])))
 
 
 def seed_initialisation(seed: int, *part: str) -> None:

@@ -20,6 +20,7 @@ from tlimb.runner.api import DivergedError
 from tlimb.runner.batches import Position, augmented, to_device
 from tlimb.runner.recipe import Ledger, Recipe
 from tlimb.runner.seeds import seed_batch
+from tlimb.runner.team import Team
 from tlimb.runner.validation import Seen, validate
 
 CHECK_EVERY = 50
@@ -29,7 +30,7 @@ CHECK_EVERY = 50
 class Training(pl.LightningModule):
     """Trains a recipe from the batch that its ledger names."""
 
-    def __init__(self, recipe: Recipe, after: Callable[["Training", Position], None]) -> None:
+    def __init__(self, recipe: Recipe, after: Callable[["Training", Position], None], team: Team | None = None) -> None:
         """Take the recipe; `after` is called when a batch is wholly done, epoch end included."""
         super().__init__()
         self.automatic_optimization = False
@@ -37,6 +38,7 @@ class Training(pl.LightningModule):
         self.heads = nn.ModuleDict(dict(recipe.network.heads))
         self.owned = nn.ModuleDict(dict(recipe.owned))
         self.recipe = recipe
+        self.team = team or Team()
         self.ledger = Ledger()
         self.best_weights: dict[str, Tensor] = {}
         self.after = after
@@ -76,30 +78,33 @@ class Training(pl.LightningModule):
         if self.resumed is not None:
             self._restore(self.resumed)
             self.resumed = None
+        if self.team.agree(self.ledger.index) != self.ledger.index:
+            raise RuntimeError("the processes of this run have read different resume points")
 
     def training_step(self, item: tuple[int, dict[str, Batch]], _: int) -> None:
         """Do one batch: loss, gradient and, where it closes a group, an optimizer step."""
         index, batches = item
         at = self.recipe.course.at(index)
         self._enter(at.epoch)
-        seed_batch(self.recipe.seed, index)
+        seed_batch(self.recipe.seed, index, self.team.rank)
         if self.recipe.optimizer is None:
             with torch.no_grad():
                 self._terms_of(at, batches)
-            self.ledger.samples += len(next(iter(batches.values())).rows)
+            self.ledger.samples += samples_of(batches)
             self.ledger.index = index + 1
             return
         try:
             terms, added = self._terms_of(at, batches)
         except ValueError as error:
             raise _explain(error, len(next(iter(batches.values())).rows)) from error
-        total = self._note(at, {**terms, **added}, len(next(iter(batches.values())).rows))
+        total = self._note(at, {**terms, **added}, samples_of(batches))
         first = at.index % self.recipe.course.per_epoch == 0
         if first and added:
-            self.ledger.norms = {name: norm_of(term, self._trained()) for name, term in added.items()}
+            self.ledger.norms = {name: norm_of(term, self._trained(), self.team) for name, term in added.items()}
         self._backward(at, terms, added, total)
         if first and added and self.recipe.precision != "fp16":
-            self.ledger.norms["sum"] = at.group * norm([p.grad for p in self._trained()])
+            trained = self._trained()
+            self.ledger.norms["sum"] = at.group * norm(self.team.gradients([p.grad for p in trained], trained))
         if at.closes:
             self._step(at)
         self.ledger.index = index + 1
@@ -128,6 +133,9 @@ class Training(pl.LightningModule):
         found, context = recipe.scenario.terms(recipe.network, batches, at.step, progress)
         terms = {name: term for name, term in found.items() if name in recipe.network.heads}
         added = {name: term for name, term in found.items() if name not in recipe.network.heads}
+        first = next(iter(batches.values())).part
+        if first is not None:
+            terms = {name: term * self._share(name, batches) for name, term in terms.items()}
         if recipe.weighting is not None:
             terms = recipe.weighting.combine(terms)
         for name, auxiliary in recipe.auxiliaries.items():
@@ -139,17 +147,29 @@ class Training(pl.LightningModule):
                 added[name] = min(1.0, done) * added[name]
         if at.ends_epoch:
             self.ledger.notes = {name: plain_number(float(value)) for name, value in context.notes.items()}
+        if first is not None:
+            added = {name: term * first.share for name, term in added.items()}
         return terms, added
+
+    def _share(self, head: str, batches: Mapping[str, Batch]) -> float:
+        """Give what makes a head's mean over this device's samples its part of the mean over all."""
+        batch = batches[self.recipe.network.roles.get(head) or next(iter(batches))]
+        return 1.0 if batch.part is None else batch.part.shares[head]
 
     def _note(self, at: Position, terms: Mapping[str, Tensor], samples: int) -> Tensor:
         """Give the sum of all terms, and add each to the sums of the epoch."""
-        total = torch.stack([term.float() for term in terms.values()]).sum()
+        stacked = torch.stack([term.float() for term in terms.values()])
+        total = whole = stacked.sum()
+        if self.team.together:
+            # Several devices note and check the sums over all of them, so that they remember and give up alike.
+            summed = self.team.total(stacked)
+            terms, whole = dict(zip(terms, summed, strict=True)), summed.sum()
         self.ledger.samples += samples
         for name, term in terms.items():
             before = self._terms.get(name, self.ledger.sums.get(name, 0.0))
             self._terms[name] = before + term.detach().double() * samples
-        if (self.device.type == "cpu" or at.index % CHECK_EVERY == 0 or at.ends_epoch) and not torch.isfinite(total):
-            self._diverge(at, float(total.detach()))
+        if (self.device.type == "cpu" or at.index % CHECK_EVERY == 0 or at.ends_epoch) and not torch.isfinite(whole):
+            self._diverge(at, float(whole.detach()))
         return total
 
     def _backward(self, at: Position, terms: dict[str, Tensor], added: dict[str, Tensor], total: Tensor) -> None:
@@ -165,6 +185,7 @@ class Training(pl.LightningModule):
 
     def _step(self, at: Position) -> None:
         optimizer: Any = self.optimizers()
+        self.team.reduce(self.parameters())
         if self.recipe.gradient_clip is not None:
             self.clip_gradients(optimizer, self.recipe.gradient_clip, gradient_clip_algorithm="norm")
         optimizer.step()
@@ -173,6 +194,7 @@ class Training(pl.LightningModule):
             self.recipe.scheduler.step()
         for learner in self.recipe.learners:
             learner.after_step(self.recipe.network, (at.step + 1) / max(1, self.recipe.course.total_steps))
+        self.team.average_statistics(self)
 
     def _rates(self) -> list[float]:
         optimizer = self.recipe.optimizer
@@ -250,6 +272,7 @@ class Training(pl.LightningModule):
             self.recipe.batch_size,
             self.device,
             self.recipe.precision,
+            self.team,
         )
 
     # Resume points
@@ -305,11 +328,18 @@ def _holds_code(value: Any) -> bool:
     return callable(value)
 
 
-def norm_of(term: Tensor, parameters: Sequence[nn.Parameter]) -> float:
+def samples_of(batches: Mapping[str, Batch]) -> int:
+    """Give the samples of the first role's batch, those of all devices that share it."""
+    first = next(iter(batches.values()))
+    return len(first.rows) if first.part is None else first.part.samples
+
+
+def norm_of(term: Tensor, parameters: Sequence[nn.Parameter], team: Team) -> float:
     """Give the norm of a term's gradient, without changing any gradient that is kept; 0 when it has none."""
     if not term.requires_grad or not parameters:
         return 0.0
-    return norm(torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True))
+    parts = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
+    return norm(team.gradients(parts, parameters))
 
 
 def norm(gradients: Iterable[Tensor | None]) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tlimb.components.contracts import Metric, Network, Pretext
 from tlimb.runner.inference import Predictions, forward_all, predictions, pretext_loss
+from tlimb.runner.team import Team
 from tlimb.runner.volumes import Volumes
 
 Known = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -75,6 +76,7 @@ def validate(
     batch_size: int,
     device: torch.device,
     precision: str,
+    team: Team | None = None,
 ) -> Seen:
     """Predict every validation part, each by the network of its role, and compute the losses and the monitored value.
 
@@ -84,7 +86,7 @@ def validate(
     found: dict[str, Predictions] = {}
     for role, part in parts.items():
         network = networks[role]
-        outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision)
+        outputs = forward_all(network, part.volumes, part.rows, batch_size, device, precision, team)
         losses[role] = {
             head: _loss(network, part, head, outputs[head])
             if head in outputs

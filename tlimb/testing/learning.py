@@ -143,6 +143,8 @@ def check_auxiliary(make: Callable[..., Any], cls: type[Any]) -> None:
         transferred = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
         auxiliary = make()
         torch.manual_seed(6)
+        for slot in cls.slots:
+            auxiliary.learn_from(slot, tiny_network()[0])
         auxiliary.build(network, TINY)
         auxiliary.begin(encoder, transferred)
         with torch.no_grad():

@@ -46,12 +46,12 @@ class ToyData(DataModule):
 class ToyEncoder(Encoder):
     stages = ("stem", "norm", "second")
 
-    def __init__(self, inputs, *, width=4, dropout=0.2):
+    def __init__(self, inputs, *, width=4, dropout=0.2, norm="batch"):
         super().__init__()
         self.feature_dim = 2 * width
         self.network = nn.Sequential()
         self.network.add_module("stem", nn.Conv3d(inputs.channels, width, 3, stride=2))
-        self.network.add_module("norm", nn.BatchNorm3d(width))
+        self.network.add_module("norm", nn.BatchNorm3d(width) if norm == "batch" else nn.GroupNorm(2, width))
         self.network.add_module("act", nn.ReLU())
         self.network.add_module("drop", nn.Dropout(dropout))
         self.network.add_module("second", nn.Conv3d(width, 2 * width, 2))
@@ -71,6 +71,7 @@ class ToyHead(Head):
 
 class ToyClasses(Objective):
     kind = "class"
+    divisible = True
     metrics = ("accuracy",)
 
     def __init__(self, facts):
@@ -87,6 +88,7 @@ class ToyClasses(Objective):
 
 class ToyNumber(Objective):
     kind = "number"
+    divisible = True
     metrics = ("mae",)
     outputs = 1
 
@@ -176,6 +178,8 @@ class ToyCycle(Scheduler):
 
 
 class ToySupervised(Scenario):
+    divisible = True
+
     def terms(self, network, batches, step, progress):
         batch = next(iter(batches.values()))
         features = network.encoder(batch.inputs)

@@ -90,7 +90,7 @@ def _one(known: "Catalogue", kind: str, name: str) -> Iterator[str]:
         yield ""
         yield "* must be written"
     yield ""
-    yield f"A study with it, on images made by: {examples.cohort(listing)}"
+    yield f"A study with it. {examples.images(listing)}:"
     yield ""
     yield from (f"  {line}".rstrip() for line in examples.study(listing, known).splitlines())
 

@@ -32,7 +32,7 @@ def validate(
     from tlimb.api.load import load
     from tlimb.cli import show
 
-    code = ExitCode.DONE
+    code: int = ExitCode.DONE
     presenter = show.Presenter(form, sys.stdout)
     for path in specs:
         try:

@@ -30,6 +30,7 @@ class L2SP(Auxiliary):
 
     revision = 2  # kept heads are pulled to the parent's weights; they were pulled to zero
     needs_parent = True
+    divisible = True
     elastic: ClassVar[bool] = True
     example: ClassVar[Mapping[str, Any]] = {"alpha": 0.1}
 

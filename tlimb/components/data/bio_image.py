@@ -35,6 +35,7 @@ class BioImage(DataModule):
     revision = 2  # `mean` divides before the crop
     dims: ClassVar[tuple[int, ...]] = (3,)
     later = ("augment",)
+    settles = ("orientation", "spacing")
     lateral = 2
     example: ClassVar[Mapping[str, Any]] = {"spacing_mm": 4.0, "crop": [6, 6, 6]}
 

@@ -35,6 +35,7 @@ class Slices2D(DataModule):
     revision = 2  # `mean` divides before the crop
     dims: ClassVar[tuple[int, ...]] = (2,)
     later = ("augment",)
+    settles = ("orientation",)
 
     def __init__(
         self,

@@ -25,11 +25,13 @@ class TimeSeries(DataModule):
         runs: number of runs of equal length that a table holds one after the other; each is cut and standardised alone.
         skip_tr: time points left out at the beginning of each run, before the signal is steady.
         window_tr: time points kept of each run, after those; none for all that are left.
+        keep_runs: number of runs that are kept, from the first on, joined in their order; none for all of them.
         standardise: give each region mean 0 and standard deviation 1 in each run, of the time points that are kept; a
             constant region becomes 0.
     """
 
     dims: ClassVar[tuple[int, ...]] = (1,)
+    later = ("keep_runs",)
 
     def __init__(
         self,
@@ -38,9 +40,13 @@ class TimeSeries(DataModule):
         runs: Annotated[int, {"minimum": 1, "maximum": 100}] = 1,
         skip_tr: Annotated[int, {"minimum": 0}] = 0,
         window_tr: Annotated[int | None, {"minimum": 2}] = None,
+        keep_runs: Annotated[int | None, {"minimum": 1}] = None,
         standardise: bool = True,
     ) -> None:
         self.rows, self.runs, self.skip_tr, self.window_tr = rows, runs, skip_tr, window_tr
+        if keep_runs is not None and keep_runs > runs:
+            raise ValueError(f"`keep_runs: {keep_runs}`, but a table holds {runs} runs")
+        self.kept = runs if keep_runs is None else keep_runs
         self.standardise = standardise
 
     def load(self, image: Path, mask: Path | None) -> Array:
@@ -60,19 +66,21 @@ class TimeSeries(DataModule):
         if kept < 2 or self.skip_tr + kept > length:
             asked = f"{self.skip_tr} to skip and {max(kept, 2)} to keep"
             raise DataError(f"a run has {length} time points, fewer than {asked}")
-        split = points.reshape(self.runs, length, -1)[:, self.skip_tr : self.skip_tr + kept]
+        split = points.reshape(self.runs, length, -1)[: self.kept, self.skip_tr : self.skip_tr + kept]
         if self.standardise:
             split = _standardised(split)
-        return np.ascontiguousarray(split.reshape(self.runs * kept, -1).T, dtype=np.float32)
+        return np.ascontiguousarray(split.reshape(self.kept * kept, -1).T, dtype=np.float32)
 
     def recipe(self) -> Mapping[str, Any]:
         """Give the options; all of them decide what is loaded."""
-        return {
+        recipe = {
             "reading": 1,
             "rows": self.rows,
             "runs": [self.runs, self.skip_tr, self.window_tr],
             "standardise": self.standardise,
         }
+        # What was loaded before there was this option stays in the cache.
+        return recipe if self.kept == self.runs else {**recipe, "keep_runs": self.kept}
 
 
 def _read(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:

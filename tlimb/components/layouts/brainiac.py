@@ -22,4 +22,5 @@ class BrainIAC(Layout):
     architecture = "vit3d"
     options: ClassVar[Mapping[str, Any]] = {"patch_size": 16, "class_token": True}
     preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "zscore", "region": "nonzero"}
+    expects = ("skull_stripped",)
     licence = "not for commercial use; see the repository"

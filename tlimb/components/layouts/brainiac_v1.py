@@ -23,4 +23,5 @@ class BrainIACV1(Layout):
     architecture = "resnet3d"
     options: ClassVar[Mapping[str, Any]] = {"depth": 50, "stem_stride": 2, "shortcut": "B"}
     preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "zscore", "region": "nonzero"}
+    expects = ("skull_stripped",)
     licence = "CC BY-NC"

@@ -24,6 +24,7 @@ class Classification(Objective):
     """
 
     kind = "class"
+    divisible = True
     metrics = ("balanced_accuracy", "auroc")
     example: ClassVar[Mapping[str, Any]] = {"target": "sex"}
 

@@ -25,6 +25,7 @@ class Regression(Objective):
     """
 
     kind = "number"
+    divisible = True
     metrics = ("mae", "r2")
     example: ClassVar[Mapping[str, Any]] = {"target": "age"}
     outputs = 1

@@ -30,6 +30,7 @@ class SoftBins(Objective):
     """
 
     kind = "number"
+    divisible = True
     metrics = ("mae", "r2")
     limits: ClassVar[tuple[str, str] | None] = ("low", "high")
     aka: ClassVar[Mapping[str, str]] = {

@@ -12,6 +12,8 @@ class Canonical(Preprocess):
     Files without an orientation (.npy) are taken to be so already.
     """
 
+    settles = ("orientation",)
+
     def apply(self, image: Image) -> Image:
         """Give the volume with axes x (right), y (anterior), z (superior)."""
         if image.affine is None:

@@ -22,6 +22,7 @@ class Resample(Preprocess):
         spacing_mm: edge length of the new voxels.
     """
 
+    settles = ("spacing",)
     example: ClassVar[Mapping[str, Any]] = {"spacing_mm": 4.0}
 
     def __init__(self, *, spacing_mm: Annotated[float, {"exclusiveMinimum": 0, "maximum": 50, "unit": "mm"}]) -> None:

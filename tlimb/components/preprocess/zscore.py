@@ -6,6 +6,7 @@ import numpy as np
 
 from tlimb.components.contracts import Image, Preprocess
 from tlimb.components.images import DataError
+from tlimb.components.regions import values
 
 
 class ZScore(Preprocess):
@@ -23,16 +24,9 @@ class ZScore(Preprocess):
 
     def apply(self, image: Image) -> Image:
         """Give the image with mean 0 and standard deviation 1 in the region."""
-        if self.region == "mask":
-            if image.mask is None:
-                raise DataError("there is no mask")
-            values = image.voxels[:, image.mask]
-        else:
-            values = image.voxels if self.region == "all" else image.voxels[image.voxels != 0]
-        if values.size == 0:
-            raise DataError(f"no voxel is in the region `{self.region}`")
+        found = values(image, self.region)
         # Statistics in double precision, then rounded: their last bits depend on the machine's vector width.
-        mean, sd = np.float32(values.mean(dtype=np.float64)), np.float32(values.std(dtype=np.float64))
+        mean, sd = np.float32(found.mean(dtype=np.float64)), np.float32(found.std(dtype=np.float64))
         if not sd > 0:
             raise DataError("all voxels of the region have one value")
         return Image((image.voxels - mean) / sd, image.affine, image.mask)

@@ -11,6 +11,7 @@ class Supervised(Scenario):
     """Train encoder and heads on labelled samples; each head's loss is the mean over samples with its label."""
 
     revision = 2  # a validation part without a label has no loss; it was 0
+    divisible = True
 
     def terms(
         self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
