@@ -151,7 +151,19 @@ def test_no_code_is_run_unless_it_is_allowed(written):
     assert not (written.parent / "imported.txt").exists()
 
 
-def test_plans_know_only_our_own_catalogue(written):
+def test_a_plan_knows_a_class_from_its_source_whatever_lies_in_the_folder(written):
+    listing = load(written).catalogue.get("architecture", "my_lab.Net")
+    assert listing.facts["dims"] == [2, 3]
+    stored = written.parent / ".tlimb" / "catalogue.json"
+    stored.write_text(stored.read_text().replace("my_lab.Within", "my_lab.Other"))
+    assert load(written).catalogue.get("architecture", "my_lab.Net") == listing
+    assert load(written).catalogue.get("metric", "my_lab.Other") is None
+    stored.unlink()
+    assert load(written).catalogue.get("architecture", "my_lab.Net") == listing
+
+
+def test_a_spec_without_foreign_classes_knows_what_is_shipped(written):
+    written.write_text(SPEC.replace("my_lab.Net: {width: 4}", "sfcn: {channels: [4, 8]}"))
     assert load(written).catalogue is catalogue.load()
 
 

@@ -7,6 +7,7 @@ import torch
 
 from tlimb.components.architectures.connectivity import Connectivity
 from tlimb.components.architectures.sfcn import SFCN
+from tlimb.components.architectures.timm import Timm
 from tlimb.components.contracts import Inputs
 from tlimb.components.transfer import tensors_digest, transfer, transferred
 from tlimb.problems import TlimbError
@@ -94,6 +95,19 @@ def test_a_summed_stem_answers_a_grey_image_as_the_parent_answered_it_in_all_cha
     wider = make(2, channels=2).eval()
     transfer(wider, child.network.state_dict(), {"stem": "sum"})
     assert torch.allclose(wider(image.expand(-1, 2, -1, -1, -1)), child(image), atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["resnet10t", "vit_tiny_patch16_224"])
+def test_a_stem_of_three_colours_is_summed_for_slices_too_and_the_report_says_so(model):
+    colours, grey = (Timm(Inputs(channels, (32, 32)), model=model).eval() for channels in (3, 1))
+    tensors = colours.network.state_dict()
+    report = transfer(grey, tensors, {"stem": "sum"})
+    (stem,) = report.adapted
+    assert "3 channels for 1" in str(report.to_json())
+    assert torch.equal(grey.network.state_dict()[stem], tensors[stem].sum(dim=1, keepdim=True))
+    image = torch.randn(2, 1, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(grey(image), colours(image.expand(-1, 3, -1, -1)), atol=1e-4)
 
 
 def test_a_mean_stem_is_the_mean_over_channels_and_a_new_one_stays_random():

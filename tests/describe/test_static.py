@@ -102,6 +102,7 @@ def test_the_source_of_each_of_our_components_tells_what_importing_it_told():
         read = static.component(one.cls, [])
         told = catalogue.load().with_extra({one.kind: {one.name: read}}).get(one.kind, one.name)
         assert (told.options, told.doc, told.source) == (one.options, one.doc, one.source)
+        assert (told.facts, told.revision, told.aka) == (one.facts, one.revision, one.aka), one.name
         assert not told.open
         assert static.kind(one.cls, []) == one.kind
 

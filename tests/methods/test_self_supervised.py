@@ -8,7 +8,8 @@ import torch
 import toys
 
 from tlimb.components import contracts
-from tlimb.components.contrast import contrast, spread, view
+from tlimb.components.collapse import collapsed, effective_rank, measured, spread
+from tlimb.components.contrast import contrast, view
 from tlimb.components.objectives.masked_reconstruction import MaskedReconstruction
 from tlimb.components.objectives.reconstruction import Reconstruction
 from tlimb.components.objectives.simclr import SimCLR
@@ -63,6 +64,59 @@ def test_the_spread_is_one_for_all_directions_and_zero_for_one():
     generator = torch.Generator().manual_seed(0)
     assert float(spread(torch.randn(2000, 16, generator=generator))) == pytest.approx(1.0, abs=0.02)
     assert float(spread(torch.ones(50, 16))) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_the_spread_of_a_small_batch_is_that_of_a_large_one_on_average(count):
+    generator = torch.Generator().manual_seed(0)
+    found = [float(spread(torch.randn(count, 64, generator=generator))) for _ in range(400)]
+    # The square root of an unbiased variance is a little too small: c4(2) = .798, c4(5) = .940.
+    assert np.mean(found) == pytest.approx({2: 0.798, 5: 0.940}[count], abs=0.01)
+    assert measured(torch.randn(1, 64)) == {}
+
+
+def test_the_effective_rank_is_that_of_its_definition():
+    axes = torch.eye(4)
+    assert float(effective_rank(axes)) == pytest.approx(4.0)
+    assert float(effective_rank(axes[:2].repeat(8, 1))) == pytest.approx(2.0)
+    line = torch.randn(1, 4) * torch.tensor([1.0, -2.0, 3.0])[:, None]
+    assert float(effective_rank(line)) == pytest.approx(1.0, abs=1e-3)
+    # Two of one axis and one of another: singular values sqrt(2) and 1.
+    shares = np.array([2**0.5, 1]) / (2**0.5 + 1)
+    assert float(effective_rank(axes[[0, 0, 1]])) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-5)
+
+
+def noted(seed, lr, negatives=True):
+    """Train simclr on 300 people of 24 numbers, and give what the last batch notes."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(300, 1, 24, generator=generator)
+    torch.manual_seed(seed)
+    objective = SimCLR(FACTS, temperature=0.2, augment=[toys.Jitter(0.3)])
+    net = toys.network(toys.Net(24, 8, (32,)), {"views": (objective, 0)}, inputs=contracts.Inputs(1, (24,)))
+    if not negatives:
+        attracted = toys.network(
+            toys.Net(24, 8, (32,)), {"views": (Attract(FACTS), 0)}, inputs=contracts.Inputs(1, (24,))
+        )
+        net.objectives["views"] = attracted.objectives["views"]
+    toys.train(net, {"data": toys.batch(inputs)}, seed, steps=200, size=64, lr=lr)
+    whole = toys.take(toys.batch(inputs), torch.arange(64))
+    _, notes = net.objectives["views"].term(net.encoder, net.heads["views"], whole)
+    return {f"views {name}": float(value) for name, value in notes.items()}
+
+
+class Attract(SimCLR):
+    """Pull two views together, and push nothing apart: the classical way to collapse."""
+
+    def term(self, encode, head, batch, name=None):
+        first, second = (head(encode(view(batch.inputs, batch.seeds, [toys.Jitter(0.3)], n))) for n in range(2))
+        return (first - second).square().sum(1).mean(), measured(first)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_pulls_without_pushing_collapses_and_is_told_and_contrast_does_not(seed):
+    assert not list(collapsed(noted(seed, lr=0.01)))
+    (said, *_) = collapsed(noted(seed, lr=0.01, negatives=False))
+    assert said.startswith("embeddings of views have collapsed: ")
 
 
 def test_two_views_of_a_sample_differ_and_each_is_the_same_at_every_call():

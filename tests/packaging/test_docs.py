@@ -57,7 +57,8 @@ def test_decisions_are_numbered_without_gaps_and_say_context_and_decision():
 
 
 def specs_in_pages():
-    for page in PAGES:
+    # docs/extending.md is followed by a test of its own: its specs name what it installs.
+    for page in (page for page in PAGES if page.name != "extending.md"):
         blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         yield from ((page.name, place, text) for place, text in enumerate(blocks) if text.startswith("tlimb: 1\n"))
 

@@ -21,7 +21,7 @@ def known() -> catalogue.Catalogue:
 def expand_text(text: str, folds: Mapping[str, int] | None = None) -> Expansion:
     study = lower.lower(source.parse(text, Path("spec.yaml")))
     components = known()
-    expander = Expander(study, components, Declared(study, folds), Components(components, lambda _: None))
+    expander = Expander(study, components, Declared(study, folds), Components(components, lambda _: {}))
     return expander.expand(10_000)
 
 

@@ -31,7 +31,7 @@ def _expander(replicates, size):
     whole = ", ".join(str(i + 1) for i in range(size))
     text = SPEC.format(replicates=replicates, many=many, whole=whole)
     study = lower.lower(source.parse(text, Path("spec.yaml")))
-    return study, Expander(study, known(), Declared(study), Components(known(), lambda _: None))
+    return study, Expander(study, known(), Declared(study), Components(known(), lambda _: {}))
 
 
 def test_p17_a_plan_of_astronomic_size_is_refused_with_its_factors():

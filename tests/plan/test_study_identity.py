@@ -195,7 +195,7 @@ def test_an_option_that_was_added_later_enters_only_when_it_is_used():
     def component(options, later, written):
         listing = {"class": "x.Y", "options": options, "facts": {"later": later}}
         extra = catalogue.Catalogue({}).with_extra({"optimizer": {"y": listing}})
-        return Components(extra, lambda _: None).json("optimizer", Component("y", written, ""))
+        return Components(extra, lambda _: {}).json("optimizer", Component("y", written, ""))
 
     lr = {"lr": {"required": True}}
     both = {**lr, "momentum": {"default": 0.0}}

@@ -85,3 +85,15 @@ def test_images_of_several_heads_are_counted_once_each(study):
     (row,) = ranked(study, metrics=(ACCURACY, builtin("mae", "MAE")), against=None).rows
 
     assert (row.people, row.images) == (40, 40)
+
+
+def test_a_row_that_rests_on_collapsed_embeddings_is_marked_and_the_others_are_not(study):
+    study.searched("finetune", {PLACE: "free"}, (36, 34))
+    study.searched("scratch", {}, (28, 24))
+    said = "embeddings of views have collapsed: spread 0.01 is below 0.1"
+    parent = study.add({"kind": "fit", "stage": "pretrain", "parents": {}}, [{"stage": "pretrain"}])
+    child = study.add({"kind": "fit", "stage": "probe", "heads": study.nodes[study.fit("x", {}, 1, 0)].hashed["heads"],
+                       "parents": {"encoder": parent}})  # fmt: skip
+    study.publish(parent, {"collapsed": [said]})
+    study.finish(child, study.predict(child, study.use("probe", {}, 1, 0)), 20)
+    assert noted(ranked(study), "COLLAPSED") == [f"COLLAPSED: probe in 1 of 1 runs: pretrain: {said}"]

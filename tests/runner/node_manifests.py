@@ -7,7 +7,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from tlimb.manifest import Manifest, digest
+from tlimb.components.discovery import path_of
+from tlimb.language import catalogue
+from tlimb.manifest import Graph, Manifest, digest
 from tlimb.runner.api import Places
 
 LAB = Path(__file__).parent / "lab"
@@ -15,6 +17,27 @@ LAB = Path(__file__).parent / "lab"
 
 def toy(name, **options):
     return {"class": f"toy_lab.{name}", "revision": 1, "options": options}
+
+
+def component(kind, name, **options):
+    revision = catalogue.load().get(kind, name).revision
+    return {"class": path_of(kind, name), "revision": revision, "options": options}
+
+
+def graph_of(*manifests):
+    return Graph({manifest.work: manifest for manifest in manifests})
+
+
+class Crash(BaseException):
+    """Not an Exception: like a kill, nothing in the runner may catch it."""
+
+
+def crash_at(number):
+    def after(done):
+        if done == number:
+            raise Crash
+
+    return after
 
 
 class Cohort:

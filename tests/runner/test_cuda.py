@@ -7,10 +7,10 @@ import json
 
 import pytest
 import torch
-from node_manifests import AGE, SEX, Cohort, fit_manifest, predict_manifest, toy
+from node_manifests import AGE, SEX, Cohort, Crash, component, crash_at, fit_manifest, predict_manifest, toy
 from safetensors.torch import load_file
 from test_resume_of_methods import METHODS, manifest_of
-from test_with_components import DATA, REAL, component, head
+from test_with_components import DATA, REAL, head
 
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner.api import Options
@@ -20,18 +20,6 @@ from tlimb.runner.volumes import Volumes
 from tlimb.store import Store
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-
-
-class Crash(BaseException):
-    """Not an Exception: like a kill, nothing in the runner may catch it."""
-
-
-def crash_at(number):
-    def after(done):
-        if done == number:
-            raise Crash
-
-    return after
 
 
 @pytest.fixture(scope="module")

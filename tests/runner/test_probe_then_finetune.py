@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from node_manifests import SEX, Cohort
+from node_manifests import SEX, Cohort, component
 from safetensors.torch import load_file
-from test_with_components import component, real
+from test_with_components import real
 
 from tlimb.components.scenarios.supervised import Supervised
 from tlimb.manifest import Graph

@@ -5,8 +5,7 @@ import hashlib
 import pytest
 import torch
 from attrs import evolve
-from node_manifests import Cohort, fit_manifest, toy
-from test_with_components import component
+from node_manifests import Cohort, component, fit_manifest, toy
 
 from tlimb.components.architectures.resnet3d import ResNet3D
 from tlimb.components.contracts import Inputs

@@ -4,13 +4,12 @@ import json
 
 import pytest
 import torch
-from node_manifests import AGE, SEX, Cohort, fit_manifest, toy
+from node_manifests import AGE, SEX, Cohort, component, fit_manifest, toy
 from test_resume import run_with_crashes
 
 from tlimb.components.architectures.resnet3d import ResNet3D
 from tlimb.components.architectures.timm import Timm
 from tlimb.components.contracts import Encoder, Inputs, Network
-from tlimb.components.discovery import path_of
 from tlimb.components.optimizers.adamw import AdamW
 from tlimb.components.optimizers.sgd import SGD
 from tlimb.components.schedulers.cosine import Cosine
@@ -136,11 +135,6 @@ def test_rates_that_an_optimizer_or_a_schedule_makes_equal_are_refused(resnet):
             assert max(shares) - min(shares) < 1e-12
     with pytest.raises(TlimbError, match="Highest makes the learning rates of all layers equal"):
         build_schedule(Highest(), build_optimizer(SGD(lr=0.1, layer_decay=0.5), resnet, {}, {}), 9)
-
-
-def component(kind, name, **options):
-    revision = catalogue.load().get(kind, name).revision
-    return {"class": path_of(kind, name), "revision": revision, "options": options}
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """Two batches of each kind of training before many run: what cannot work fails once, and nothing is left behind."""
 
 import pytest
-from node_manifests import AGE, fit_manifest, toy
+from node_manifests import AGE, fit_manifest, graph_of, toy
 
-from tlimb.manifest import Graph, Manifest
+from tlimb.manifest import Manifest
 from tlimb.runner.api import Options
 from tlimb.runner.kinds import kinds
 from tlimb.runner.rehearsal import rehearse
 from tlimb.runner.supervise import supervise
 from tlimb.store import Store
-
-
-def graph_of(*manifests):
-    return Graph({manifest.work: manifest for manifest in manifests})
 
 
 def rates(view, count=4, **more):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from node_manifests import Cohort, fit_manifest, toy
+from node_manifests import Cohort, Crash, crash_at, fit_manifest, toy
 
 from tlimb.manifest import Manifest
 from tlimb.runner import batches, checkpoints, seeds
@@ -17,18 +17,6 @@ from tlimb.runner.execute import execute
 from tlimb.store import Store
 
 BATCHES = 21
-
-
-class Crash(BaseException):
-    """Not an Exception: like a kill, nothing in the runner may catch it."""
-
-
-def crash_at(number):
-    def after(done):
-        if done == number:
-            raise Crash
-
-    return after
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,18 @@
 
 import pytest
 import torch
-from node_manifests import Cohort, fit_manifest, toy
+from node_manifests import Cohort, component, fit_manifest, toy
 from test_resume import run_with_crashes
 
-from tlimb.components.discovery import path_of
-from tlimb.language import catalogue
 from tlimb.runner import checkpoints
 from tlimb.runner.execute import execute
 from tlimb.store import Store
 
-
-def auxiliary(name, **options):
-    revision = catalogue.load().get("auxiliary", name).revision
-    return {"class": path_of("auxiliary", name), "revision": revision, "options": options}
-
-
 METHODS = {
     # Seven images are in the third batch of three, so that the estimate is cut at several places.
-    "l2_sp_fisher": auxiliary("l2_sp_fisher", alpha=5.0, samples=7),
-    "delta": auxiliary("delta", weight=0.5, samples=7),
-    "bss": auxiliary("bss", weight=0.5),
+    "l2_sp_fisher": component("auxiliary", "l2_sp_fisher", alpha=5.0, samples=7),
+    "delta": component("auxiliary", "delta", weight=0.5, samples=7),
+    "bss": component("auxiliary", "bss", weight=0.5),
 }
 STATE = {"l2_sp_fisher": ("sums", "encoder"), "delta": ("rises", "encoder", "heads")}
 

@@ -1,8 +1,8 @@
 """Each of tlimb's own methods, killed twice and continued, gives the bytes of an uninterrupted run."""
 
 import pytest
-from node_manifests import AGE, SEX, Cohort, fit_manifest
-from test_with_components import REAL, component, head
+from node_manifests import AGE, SEX, Cohort, Crash, component, crash_at, fit_manifest
+from test_with_components import REAL, head
 
 from tlimb.runner.api import Options
 from tlimb.runner.execute import execute
@@ -20,18 +20,6 @@ METHODS = {
     "mean_teacher": (SEMI, component("scenario", "mean_teacher", weight=2.0), None),
     "fixmatch": (SEMI, component("scenario", "fixmatch", ratio=1, threshold=0.0), None),
 }
-
-
-class Crash(BaseException):
-    """Not an Exception: like a kill, nothing in the runner may catch it."""
-
-
-def crash_at(number):
-    def after(done):
-        if done == number:
-            raise Crash
-
-    return after
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from node_manifests import AGE, Cohort, fit_manifest, predict_manifest, select_manifest, toy
+from node_manifests import AGE, Cohort, fit_manifest, graph_of, predict_manifest, select_manifest, toy
 
-from tlimb.manifest import Gate, Graph, Manifest
+from tlimb.manifest import Gate, Manifest
 from tlimb.runner.api import Options
 from tlimb.runner.supervise import run_here, supervise
 from tlimb.store import Store
-
-
-def graph_of(*manifests):
-    return Graph({manifest.work: manifest for manifest in manifests})
 
 
 def gated(manifest, *gates):

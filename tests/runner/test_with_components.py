@@ -5,21 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from node_manifests import AGE, SEX, Cohort, fit_manifest, predict_manifest, select_manifest
+from node_manifests import AGE, SEX, Cohort, Crash, component, crash_at, fit_manifest, predict_manifest, select_manifest
 from safetensors.torch import load_file
 
-from tlimb.components.discovery import path_of
-from tlimb.language import catalogue
 from tlimb.manifest import Graph, Manifest
 from tlimb.runner.api import Options
 from tlimb.runner.execute import execute
 from tlimb.runner.supervise import run_here
 from tlimb.store import Store
-
-
-def component(kind, name, **options):
-    revision = catalogue.load().get(kind, name).revision
-    return {"class": path_of(kind, name), "revision": revision, "options": options}
 
 
 def head(base, objective):
@@ -157,19 +150,12 @@ def test_keep_best_keeps_the_weights_that_the_validation_chose(cohort):
 
 
 def test_p1_holds_for_our_own_components(cohort):
-    class Crash(BaseException):
-        pass
-
-    def crash(done):
-        if done == 5:
-            raise Crash
-
     trainer = {"epochs": 4, "batch_size": 2}
     fit = real(cohort, range(5), [5, 6], SEX, "classification", trainer=trainer)
     whole, killed = cohort.places("whole"), cohort.places("killed")
     execute(fit, whole)
     with pytest.raises(Crash):
-        execute(fit, killed, Options(checkpoint_every_steps=1, after_batch=crash))
+        execute(fit, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(5)))
     assert execute(fit, killed).facts["resumed_at"] > 0
     assert Store(whole.store).result(fit.work)["digest"] == Store(killed.store).result(fit.work)["digest"]
 

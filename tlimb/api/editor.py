@@ -16,8 +16,7 @@ from tlimb.api import own
 from tlimb.api.beside import CATALOGUE, FOLDER, SCHEMA, home, stored
 from tlimb.api.project import machine_roots
 from tlimb.cohorts.labels import ENTITIES, header, labels
-from tlimb.language import catalogue as catalogues
-from tlimb.language import naming, schema
+from tlimb.language import installed, naming, schema
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.source import Source, read
 from tlimb.problems import Problem, Severity
@@ -49,7 +48,7 @@ class Files:
         self.source = source
         self.allow = tuple(allow)
         self.folder = home(source)
-        self.known = catalogues.load()
+        self.known = installed.load()
 
     @cached_property
     def before(self) -> Mapping[str, Any]:

@@ -107,13 +107,13 @@ def pack_line(plan: Plan) -> str:
 
 
 def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give the files behind the user's class paths of a plan, by path in the project, and their top-level names."""
+    """Give the files behind the user's class paths of a plan, by path in the project, and what has to be allowed."""
     files: dict[str, str] = {}
     tops: set[str] = set()
     for path in sorted(_own_classes(plan)):
+        tops.add(path.split(".")[0])
         for name, text in sources(path, place.code).items():
             files[f"code/{name}"] = text
-            tops.add(path.split(".")[0])
     return files, tuple(sorted(tops))
 
 

@@ -1,16 +1,20 @@
 """A spec from file to typed study, with everything that is wrong with it."""
 
+import re
 import sys
 from pathlib import Path
 
 from attrs import frozen
 
 from tlimb.api import beside
-from tlimb.language import catalogue, checking, lower, rules, source, versions
+from tlimb.language import checking, installed, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
 from tlimb.language.source import Source
 from tlimb.problems import Problem, Severity, TlimbError
+
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]")
+"""What a class path in the text of a spec looks like."""
 
 
 @frozen(eq=False)
@@ -51,7 +55,7 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     Raises:
         TlimbError: there is no such file.
     """
-    known = components or catalogue.load()
+    known = components or installed.load()
     # Deep but legal nesting must not meet Python's default limit inside jsonschema.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 5000))
     read = source.read(path)
@@ -65,10 +69,21 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
         form = known if components is not None or not beside.there(read) else _with_own(read, known)
         problems = checking.check(read, form)
         study = lower.lower(read)
+        problems += [] if components is not None else installed.clashes(read.text)
+        known = _meant(read, known)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
         meant = rules.check(study, read, known, problems)
         problems = [*rules.noted(study, read, known, problems), *meant]
     return Loaded(read, study, known, tuple(read.resolve(problems)))
+
+
+def _meant(read: Source, known: Catalogue) -> Catalogue:
+    """Give a catalogue that also says what the classes are that a spec names by their paths, from their source."""
+    if not _PATH.search(read.text):
+        return known
+    from tlimb.api import own
+
+    return known.with_extra(own.named(read, known))
 
 
 def _with_own(read: Source, known: Catalogue) -> Catalogue:

@@ -9,13 +9,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tlimb.cohorts.own import granted
-from tlimb.describe import static
+from tlimb.describe import installed, static
 from tlimb.describe.code import module_file
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.naming import class_paths
@@ -23,19 +22,6 @@ from tlimb.language.source import Source
 
 MOST_FILES = 2_000
 """Most files of code that are read."""
-GROUPS: Mapping[str, str] = {
-    "tlimb.architectures": "architecture",
-    "tlimb.auxiliaries": "auxiliary",
-    "tlimb.data": "data",
-    "tlimb.heads": "head",
-    "tlimb.metrics": "metric",
-    "tlimb.objectives": "objective",
-    "tlimb.optimizers": "optimizer",
-    "tlimb.preprocess": "preprocess",
-    "tlimb.scenarios": "scenario",
-    "tlimb.schedulers": "scheduler",
-}
-"""Entry points by which installed packages offer components -> kind."""
 
 
 def folders(source: Source) -> list[Path]:
@@ -67,8 +53,8 @@ def digest(source: Source, catalogue: Catalogue) -> str:
     total = hashlib.sha256()
     for file in sorted({*(file for _, file in files(places)), *filter(None, used)}):
         total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    for kind, path in sorted(_offered()):
-        total.update(f"{kind}\0{path}\0".encode())
+    for offer in installed.offers():
+        total.update(f"{offer.kind}\0{offer.path}\0{offer.package}\0".encode())
     return total.hexdigest()
 
 
@@ -83,7 +69,7 @@ def describe(source: Source, catalogue: Catalogue, allow: Sequence[str] = ()) ->
     places = folders(source)
     search = [*places, *(Path(entry) for entry in sys.path if entry and Path(entry).is_dir())]
     kinds = dict(sorted(class_paths(source, catalogue).items()))
-    kinds |= {path: kind for kind, path in _offered() if path not in kinds}
+    kinds |= {offer.path: offer.kind for offer in installed.offers() if offer.path not in kinds}
     for module, file in files(places):
         for path in static.classes(file, module):
             kind = static.kind(path, search)
@@ -97,11 +83,20 @@ def describe(source: Source, catalogue: Catalogue, allow: Sequence[str] = ()) ->
     return made
 
 
-def _offered() -> Iterator[tuple[str, str]]:
-    """Give kind and class path of what installed packages offer."""
-    for group, kind in GROUPS.items():
-        for entry in metadata.entry_points(group=group):
-            yield kind, entry.value.replace(":", ".")
+def named(source: Source, catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    """Describe the classes that a spec names by their paths, from their source: kind -> class path -> listing.
+
+    Readers of cohorts are left out: what is known of them is their index. So are classes whose source is not found.
+    """
+    places = folders(source)
+    made: dict[str, dict[str, Any]] = {}
+    for path, kind in sorted(class_paths(source, catalogue).items()):
+        listing = None
+        if kind != "cohort":
+            listing = static.component(path, places) or static.component(path, installed.folders(path))
+        if listing is not None:
+            made.setdefault(kind, {})[path] = listing
+    return made
 
 
 def _imported(kinds: Mapping[str, str], places: Sequence[Path], allow: Sequence[str]) -> dict[str, Any]:

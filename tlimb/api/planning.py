@@ -14,7 +14,7 @@ from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.view import private_folder, with_groups, write_views
-from tlimb.describe.code import identity
+from tlimb.describe import installed
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Json, canonical
@@ -54,7 +54,7 @@ def make_plan(
     private_folder(place.private)
     hashes = HashCache(place.private)
     cohorts = open_cohorts(study, place, hashes, progress, with_names=with_names)
-    components = Components(loaded.catalogue, cache(lambda path: identity(path, place.code)))
+    components = Components(loaded.catalogue, cache(lambda path: installed.identity(path, place.code)))
     try:
         problems = [*checks.unbuilt(study), *checks.data(study, loaded.catalogue, cohorts)]
         if any(problem.severity is Severity.ERROR for problem in problems):
@@ -224,7 +224,7 @@ def changed_since(plan: Plan, place: Project, loaded: Loaded) -> tuple[list[Chan
 def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
     """Give what a ranking of this plan needs beside the graph."""
     study = plan.study
-    components = Components(loaded.catalogue, lambda _: None)
+    components = Components(loaded.catalogue, lambda _: {})
     metrics = study.report.metrics or tuple(
         Component(name, {}, "") for name in dict.fromkeys(checks.default_metrics(study, loaded.catalogue))
     )

@@ -54,7 +54,8 @@ def one_of(*names: str) -> Callable[[str], list[str]]:
 
 def kinds(incomplete: str) -> Offered:
     """Give the component kinds of which there are components."""
-    from tlimb.language.catalogue import KINDS, load
+    from tlimb.language.catalogue import KINDS
+    from tlimb.language.installed import load
 
     known = load()
     listed = ((kind, ", ".join(known.names(kind))) for kind in KINDS if known.names(kind))
@@ -63,7 +64,7 @@ def kinds(incomplete: str) -> Offered:
 
 def names_of_kind(ctx: Any, incomplete: str) -> Offered:
     """Give the components of the kind that is written before."""
-    from tlimb.language.catalogue import load
+    from tlimb.language.installed import load
 
     listings = load().all(str(ctx.params.get("kind") or ""))
     return [(one.name, " ".join(one.doc.split())) for one in listings if one.name.startswith(incomplete)]

@@ -144,7 +144,7 @@ class StepContext:
         outputs: head outputs by head, for the samples its role gives.
         step: optimizer steps done so far.
         progress: step over all steps, 0 to 1.
-        notes: numbers for the history that are no terms of the loss.
+        notes: numbers for the history that are no terms of the loss; auxiliary objectives add theirs.
     """
 
     encoder: Encoder
@@ -154,7 +154,7 @@ class StepContext:
     outputs: Mapping[str, Tensor]
     step: int
     progress: float
-    notes: Mapping[str, Tensor] = field(factory=dict)
+    notes: dict[str, Tensor] = field(factory=dict)
 
 
 class Learner(Component):

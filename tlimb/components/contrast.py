@@ -67,14 +67,3 @@ def contrast(first: Tensor, second: Tensor, temperature: float, alike: Tensor | 
     weights = weights / weights.sum(1, keepdim=True)
     logs = functional.log_softmax(scores, dim=1).masked_fill(own, 0.0)
     return -(weights * logs).sum(1).mean()
-
-
-def spread(embeddings: Tensor) -> Tensor:
-    """Give the mean standard deviation of the entries of unit embeddings, times sqrt(width).
-
-    Embeddings that fill all directions give about 1; those that have collapsed into one, 0.
-
-    Source: Chen, He: Exploring simple Siamese representation learning, CVPR 2021, section 4.1.
-    """
-    unit = functional.normalize(embeddings.detach().float(), dim=1)
-    return unit.std(0, correction=0).mean() * unit.shape[1] ** 0.5

@@ -29,7 +29,9 @@ class PretextTerm(Auxiliary):
     def loss(self, context: StepContext) -> Tensor:
         """Give the weighted loss, a scalar."""
         batch = _pooled(context.batches) if self.role is None else context.batches[self.role]
-        value, _ = self.pretext.term(context.encoder, self._head, batch)
+        value, said = self.pretext.term(context.encoder, self._head, batch)
+        own = type(self).__module__.rpartition(".")[2]
+        context.notes.update({f"{own} (auxiliary) {what}": one for what, one in said.items()})
         return self.weight * value
 
 

@@ -12,13 +12,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def identity(class_path: str, folders: Iterable[Path]) -> str | None:
-    """Give the hash of the code behind a class path; None when no folder has it (an installed package)."""
+def identity(class_path: str, folders: Iterable[Path], *, alone: bool = False) -> str | None:
+    """Give the hash of the code behind a class path; None when no folder has it.
+
+    Args:
+        class_path: module and class.
+        folders: searched in order.
+        alone: hash its package alone, and not what that imports from the same folder: of an installed package these
+            are its dependencies.
+    """
     module = class_path.rpartition(".")[0]
     for folder in folders:
         file = module_file(module, folder)
         if file is not None:
-            return _hash(module.split(".")[0], folder, file)
+            return _hash(module.split(".")[0], folder, file, alone)
     return None
 
 
@@ -40,16 +47,16 @@ def module_file(module: str, folder: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _hash(top: str, folder: Path, file: Path) -> str:
-    files = _files(top, folder, file)
+def _hash(top: str, folder: Path, file: Path, alone: bool) -> str:
+    files = _files(top, folder, file, alone)
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\0{meaning(files[name])}\0".encode())
     return total.hexdigest()
 
 
-def _files(top: str, folder: Path, file: Path) -> dict[str, Path]:
-    """Give the package of a module and all that it imports from the code folder, at any distance."""
+def _files(top: str, folder: Path, file: Path, alone: bool = False) -> dict[str, Path]:
+    """Give the package of a module and, unless alone, all that it imports from the folder, at any distance."""
     pending = _package(top, folder) or [file]
     files: dict[str, Path] = {}
     while pending:
@@ -58,7 +65,7 @@ def _files(top: str, folder: Path, file: Path) -> dict[str, Path]:
         if name in files:
             continue
         files[name] = path
-        for module in sorted(_imported(path)):
+        for module in () if alone else sorted(_imported(path)):
             found = module_file(module, folder)
             if found is not None:
                 pending += _package(module.split(".")[0], folder) or [found]

@@ -5,6 +5,7 @@ the code would tell is left open: an option of an unknown type takes any value, 
 """
 
 import ast
+import contextlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -34,6 +35,38 @@ KINDS: Mapping[str, str] = {
     "Layout": "layout",
 }
 """Class of tlimb's contracts that a component derives from -> kind of component."""
+
+FACTS = (
+    "kind",
+    "metrics",
+    "direction",
+    "needs_parent",
+    "needs_head",
+    "slots",
+    "roles",
+    "reads",
+    "unread",
+    "requires",
+    "dims",
+    "architecture",
+    "options",
+    "preprocess",
+    "cohorts",
+    "licence",
+    "expects",
+    "settles",
+    "parents",
+    "domain_roles",
+    "objective_kinds",
+    "trains",
+    "batch_at_least",
+    "elastic",
+    "divisible",
+    "limits",
+    "mirrors",
+    "later",
+)
+"""Class attributes that the compile half may need to know without importing the class."""
 
 HERE = Path(__file__).resolve().parents[2]
 MOST_STEPS = 12
@@ -86,10 +119,14 @@ def component(path: str, folders: Sequence[Path]) -> dict[str, Any] | None:
     doc = ast.get_docstring(found.node) or ""
     stand_in = type(found.node.name, (), {"__doc__": doc})
     options, is_open = _options(found, folders, describe.arguments(stand_in))
+    said = _attributes(found, folders)
     return {
         "class": path,
+        "revision": said.pop("revision", 1),
         "doc": describe.summary(stand_in),
         "source": describe.source(stand_in),
+        "aka": said.pop("aka", {}),
+        "facts": said,
         "options": options,
         "open": is_open,
     }
@@ -111,6 +148,33 @@ def classes(file: Path, module: str) -> list[str]:
     tree = _tree(file)
     nodes = [] if tree is None else tree.body
     return [f"{module}.{n.name}" for n in nodes if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+
+
+def _attributes(cls: _Class, folders: Sequence[Path]) -> dict[str, Any]:
+    """Give the class attributes that the compile half reads, the nearest class first; what is computed is left out."""
+    found: dict[str, Any] = {}
+    seen: set[str] = set()
+    for owner in _line(cls, folders):
+        for node in owner.node.body:
+            name, value = _assigned(node)
+            if name in seen or name not in ("revision", "aka", *FACTS):
+                continue
+            seen.add(name)
+            with contextlib.suppress(_UnknownError, describe.DescriptionError):
+                if value is not None:
+                    found[name] = describe.plain(_literal(value, owner.names))
+    return {name: found[name] for name in ("revision", "aka", *FACTS) if name in found}
+
+
+def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:
+    """Give name and value of what a statement of a class defines; no value where it only runs."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, node.value
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        return node.target.id, node.value
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name, None
+    return "", None
 
 
 def _options(cls: _Class, folders: Sequence[Path], documented: Mapping[str, str]) -> tuple[dict[str, Any], bool]:

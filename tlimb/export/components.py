@@ -14,6 +14,7 @@ import tlimb.cohorts
 import tlimb.components
 from tlimb import describe
 from tlimb.cohorts.reading import Reader
+from tlimb.describe.static import FACTS
 from tlimb.language.builtins import BUILTINS
 from tlimb.language.catalogue import KINDS
 from tlimb.language.shapes import RESERVED
@@ -35,38 +36,6 @@ FOLDERS = {
     "weightings": "weighting",
 }
 """Folder of `tlimb/components` -> component kind."""
-
-FACTS = (
-    "kind",
-    "metrics",
-    "direction",
-    "needs_parent",
-    "needs_head",
-    "slots",
-    "roles",
-    "reads",
-    "unread",
-    "requires",
-    "dims",
-    "architecture",
-    "options",
-    "preprocess",
-    "cohorts",
-    "licence",
-    "expects",
-    "settles",
-    "parents",
-    "domain_roles",
-    "objective_kinds",
-    "trains",
-    "batch_at_least",
-    "elastic",
-    "divisible",
-    "limits",
-    "mirrors",
-    "later",
-)
-"""Class attributes that the compile half may need to know without importing the class."""
 
 
 class ExportError(Exception):

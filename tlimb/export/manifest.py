@@ -49,9 +49,10 @@ def _component(null: bool) -> dict[str, Any]:
         "class": _titled("class", "Module and class.", {"type": "string"}),
         "revision": _titled("revision", "Raised when a change alters results.", {"type": "integer", "minimum": 0}),
         "options": _titled("options", "Every option, resolved.", {"type": "object"}),
-        "code": _titled("code", "sha256 of the syntax tree of a user's class.", _DIGEST),
+        "code": _titled("code", "sha256 of the syntax tree of a class that is not tlimb's own.", _DIGEST),
+        "package": _titled("package", "Distribution and version of an installed class.", {"type": "string"}),
     }
-    found = _object("component or null" if null else "component", doc, properties, optional=("code",))
+    found = _object("component or null" if null else "component", doc, properties, optional=("code", "package"))
     return {**found, "type": ["object", "null"]} if null else found
 
 

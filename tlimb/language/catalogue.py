@@ -84,6 +84,7 @@ class Listing:
         aka: other tools' words for it -> what to write here.
         facts: what else the compile half must know, such as an objective's `kind` or a metric's `direction`.
         open: any option is accepted, because nothing is known of the class.
+        package: distribution and version that offers it; empty for tlimb's own and for a class of the study.
     """
 
     kind: str
@@ -96,6 +97,12 @@ class Listing:
     aka: Mapping[str, str] = field(factory=dict)
     facts: Mapping[str, Any] = field(factory=dict)
     open: bool = False
+    package: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Say whether it is no component of tlimb's own, so that its code is its identity."""
+        return bool(self.package) or "." in self.name
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -178,6 +185,7 @@ def _listing(kind: str, name: str, content: Mapping[str, Any]) -> Listing:
         aka=content.get("aka", {}),
         facts=content.get("facts", {}),
         open=content.get("open", False),
+        package=content.get("package", ""),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
-from tlimb.language.catalogue import Catalogue
+from tlimb.language.catalogue import Catalogue, Listing, Option
 from tlimb.language.values import Component, Record, Value
 from tlimb.manifest import Json, canonical, digest_text
 
@@ -48,20 +48,17 @@ def joined(pieces: Mapping[str, Piece]) -> tuple[dict[str, Json], str]:
 class Components:
     """Names and written options to what a manifest holds: class path, revision and every option."""
 
-    def __init__(self, catalogue: Catalogue, code: Callable[[str], str | None]) -> None:
-        """Use a catalogue of built-in components, and the code identity of a user's class path."""
+    def __init__(self, catalogue: Catalogue, code: Callable[[str], Mapping[str, str]]) -> None:
+        """Use a catalogue, and what gives the identity of the code behind a class path, as fields of a manifest."""
         self.catalogue = catalogue
         self.code = code
 
     def json(self, kind: str, component: Component) -> Json:
         """Give the manifest form of a resolved component, defaults filled in."""
         entry = self.catalogue.get(kind, component.name)
-        if entry is None:
-            options = {key: plain(value) for key, value in component.options.items()}
-            found: dict[str, Json] = {"class": component.name, "options": options, "revision": 0}
-            code = self.code(component.name)
-            return found if code is None else {**found, "code": code}
-        options = {}
+        if entry is None or entry.foreign:
+            return self._foreign(entry, component)
+        options: dict[str, Json] = {}
         later = entry.facts.get("later", ())
         for name, option in entry.options.items():
             default = None if option.required else self._option(option.component, option.default)
@@ -74,6 +71,16 @@ class Components:
             if name not in later or option.required or written != default:
                 options[name] = written
         return {"class": entry.cls, "options": options, "revision": entry.revision}
+
+    def _foreign(self, entry: Listing | None, component: Component) -> Json:
+        """Give the manifest form of a class that is not tlimb's: its code is its identity, defaults included."""
+        known: Mapping[str, Option] = {} if entry is None else entry.options
+        options = {
+            name: self._option(known[name].component if name in known else None, value)
+            for name, value in component.options.items()
+        }
+        path = component.name if entry is None else entry.cls
+        return {"class": path, "options": options, "revision": 0, **self.code(path)}
 
     def _option(self, kind: str | None, value: Value) -> Json:
         """Give an option's JSON; components inside options are resolved like any other."""

@@ -15,6 +15,7 @@ from attrs import evolve
 from tlimb.manifest import Graph
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.report.arms import Arm, arms
+from tlimb.report.collapse import collapses
 from tlimb.report.notes import Column, Tested, notes
 from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
@@ -60,7 +61,7 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         planned=sum(row.planned for row in rows),
         done=sum(row.done for row in rows),
         environments=_environments(rows, results),
-        notes=tuple(notes(scored, ranked, columns, deciding, request)),
+        notes=(*notes(scored, ranked, columns, deciding, request), *collapses(scored, results)),
     )
 
 

@@ -82,11 +82,16 @@ def load_builtin(component: Mapping[str, Any]) -> MetricLike:
 
 
 def metric_name(component: Mapping[str, Any]) -> str:
-    """Give the column name of a metric: the name of its file."""
-    return str(component["class"]).split(".")[-2]
+    """Give the column name of a metric: the name of its file, or of the class of somebody else's."""
+    module, _, name = str(component["class"]).rpartition(".")
+    # A file of somebody else may hold several metrics.
+    return module.rpartition(".")[2] if _own(component) else name
 
 
 def known_as(component: Mapping[str, Any]) -> str:
     """Give the name of one of tlimb's own metrics, else an empty text."""
-    own = str(component["class"]).startswith("tlimb.components.metrics.")
-    return metric_name(component) if own else ""
+    return metric_name(component) if _own(component) else ""
+
+
+def _own(component: Mapping[str, Any]) -> bool:
+    return str(component["class"]).startswith("tlimb.components.metrics.")

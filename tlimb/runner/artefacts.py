@@ -1,12 +1,15 @@
 """What a finished training leaves in its object."""
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlimb.components.collapse import collapsed
 from tlimb.manifest import canonical
 from tlimb.runner.api import DivergedError
+from tlimb.runner.batches import Position
 from tlimb.runner.inference import save_predictions
 from tlimb.runner.job import Result
 from tlimb.runner.networks import SCALES, finite, head_tensors, save_tensors
@@ -87,6 +90,17 @@ def passport(run: "Fit") -> dict[str, Any]:
     }
 
 
+def tell_collapse(run: "Fit", at: Position) -> None:
+    """Write to the log, and note in the record, the first epoch whose embeddings have collapsed."""
+    if not at.ends_epoch:
+        return
+    last = run.module.ledger.history[-1]
+    found = list(collapsed(last.get("notes", {})))
+    if found and "collapsed" not in run.job.facts:
+        run.job.facts["collapsed"] = {"epoch": last["epoch"], "why": found}
+        print(f"epoch {last['epoch']}: {'; '.join(found)}", file=sys.stderr, flush=True)
+
+
 def note_seen(run: "Fit") -> None:
     """Keep the keyed identities of everybody the weights have seen, ancestors included, beside the object."""
     people = {row.person for parts in run.rows.values() for rows in parts.values() for row in rows}
@@ -114,6 +128,7 @@ def _result(run: "Fit", status: str) -> Result:
         "best_value": None if ledger.best is None else plain_number(ledger.best),
         "stopped_early": ledger.stopped,
         "losses": {"train": last.get("train"), "val": last.get("val")},
+        **({"collapsed": found} if (found := list(collapsed(last.get("notes", {})))) else {}),
         **({"smoke": True} if run.job.options.smoke else {}),
     }
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from tlimb.components.contracts import Component
 from tlimb.components.discovery import find, instantiate
-from tlimb.describe.code import identity
+from tlimb.describe.installed import identity
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 
@@ -51,8 +51,13 @@ def _checked(value: Any, places: Places) -> Any:
     path = found.get("class")
     if not isinstance(path, str) or not _granted(path, places.allow):
         return found
-    if "code" in found and identity(path, places.code) != found["code"]:
+    planned = {name: found[name] for name in ("package", "code") if name in found}
+    here = identity(path, places.code)
+    if planned and here != planned:
         message = f"the code of {path} is not the code that was planned with"
+        if here.get("package") != planned.get("package"):
+            one, other = (fields.get("package") or "a folder of `code`" for fields in (planned, here))
+            message = f"{path} was planned with as part of {one}, and is part of {other} here"
         raise TlimbError(Problem("changed-code", message, help="plan the study again"), ExitCode.POLICY)
     if not found.get("revision"):
         found["revision"] = getattr(find(path, Component, places.allow), "revision", 1)

@@ -17,7 +17,7 @@ from tlimb.components.contracts import Auxiliary, DataModule, Inputs, Metric, Ne
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner import checkpoints
 from tlimb.runner.api import DivergedError, YieldError, role_order
-from tlimb.runner.artefacts import write_diverged, write_fit
+from tlimb.runner.artefacts import tell_collapse, write_diverged, write_fit
 from tlimb.runner.batches import Batches, Course, Position, Source, load, resident
 from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
@@ -320,6 +320,7 @@ class Fit:
     def _after(self, module: Training, at: Position) -> None:
         options, now = self.job.options, seconds()
         self.job.progress(at.epoch + 1, self.recipe.course.total_epochs, at.index + 1, self.recipe.course.batches)
+        tell_collapse(self, at)
         if at.closes:
             every = max(options.checkpoint_every_s, OVERHEAD * self.saving_took)
             steps = options.checkpoint_every_steps

@@ -131,8 +131,6 @@ class Training(pl.LightningModule):
         recipe = self.recipe
         progress = at.step / max(1, recipe.course.total_steps)
         found, context = recipe.scenario.terms(recipe.network, batches, at.step, progress)
-        if at.ends_epoch:
-            self.ledger.notes = {name: plain_number(float(value)) for name, value in context.notes.items()}
         terms = {name: term for name, term in found.items() if name in recipe.network.heads}
         added = {name: term for name, term in found.items() if name not in recipe.network.heads}
         first = next(iter(batches.values())).part
@@ -147,6 +145,8 @@ class Training(pl.LightningModule):
             if auxiliary.ramp_epochs:
                 done = at.index / (auxiliary.ramp_epochs * recipe.course.per_epoch)
                 added[name] = min(1.0, done) * added[name]
+        if at.ends_epoch:
+            self.ledger.notes = {name: plain_number(float(value)) for name, value in context.notes.items()}
         if first is not None:
             added = {name: term * first.share for name, term in added.items()}
         return terms, added

@@ -1,5 +1,8 @@
 """The conformance suite: what every component must do, tlimb's own and anybody else's.
 
+`check_component` takes a component of any kind, `check_reader` a reader of cohorts and a folder, `check_backend` a
+backend.
+
 In a test file of your own package, three lines are enough:
 
     from tlimb.testing import check_component
@@ -18,6 +21,8 @@ import torch
 
 from tlimb import describe
 from tlimb.components import contracts, discovery
+from tlimb.testing.cohorts import check_reader as check_reader
+from tlimb.testing.emitting import check_backend as check_backend
 from tlimb.testing.images import check_augment, check_data, check_metric, check_preprocess
 from tlimb.testing.learning import (
     check_auxiliary,

@@ -31,9 +31,9 @@ def components(
 ) -> int:
     """List the components there are; of one kind with their options; of one with an example to copy."""
     from tlimb.api import beside
-    from tlimb.language import catalogue
+    from tlimb.language import catalogue, installed
 
-    known = catalogue.load().with_extra(beside.stored(beside.above(Path.cwd())).get("kinds", {}))
+    known = installed.load().with_extra(beside.stored(beside.above(Path.cwd())).get("kinds", {}))
     if kind is None:
         print("\n".join(_overview(known)))
     else:
@@ -99,6 +99,8 @@ def _head(listing: "Listing") -> Iterator[str]:
     """Give name, sentence, source and other names of a component."""
     yield f"{listing.kind} {listing.name}"
     said = [" ".join(listing.doc.split())]
+    if listing.package:
+        said.append(f"From the package {listing.package}: `{listing.cls}`")
     if listing.source:
         said.append(f"Source: {listing.source}")
     if listing.facts.get("licence"):

@@ -25,11 +25,11 @@ def register(app: Any) -> None:
 
 def fmt(specs: options.Specs, check: Check = False, diff: Diff = False) -> int:
     """Put studies into their stable form: keys in the order of the reference; comments and meaning stay."""
-    from tlimb.language import catalogue
+    from tlimb.language import installed
     from tlimb.language.grammar import grammar
     from tlimb.language.rewriting.formatting import formatted
 
-    language = grammar(catalogue.load())
+    language = grammar(installed.load())
     keep = not (check or diff)
     return _rewrite(
         specs, lambda source: formatted(source, language), check, diff, "formatted", "already formatted", writes=keep

@@ -23,6 +23,8 @@ class SimCLR(PretextTerm):
     Source: Chen et al.: A simple framework for contrastive learning of visual representations, ICML 2020, equation 1.
     """
 
+    revision = 2  # the history notes how far the embeddings are from collapse
+
     def __init__(
         self,
         *,

@@ -1,16 +1,16 @@
 """Telling views apart, the less the more alike two people are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tlimb.components.contracts import Augmentation, Batch, Inputs, Pretext, TargetFacts
-from tlimb.components.contrast import contrast, projector, spread, usual_views, view
+from tlimb.components.contracts import Augmentation, Batch, TargetFacts
+from tlimb.components.contrastive import Contrastive
 
 
-class YAware(Pretext):
+class YAware(Contrastive):
     """Tell views of one image from those of others, but pull people of like age (or another number) together.
 
     Two people are alike by exp(-(y_a - y_b)^2 / (2 sigma^2)); the weights of all others of a view sum to 1. A person
@@ -28,6 +28,7 @@ class YAware(Pretext):
         2021, equation 4. We normalise the weights over the others of each view, as the paper writes it.
     """
 
+    revision = 2  # the history notes the effective rank, and a spread that small batches do not lessen
     example: ClassVar[Mapping[str, Any]] = {"target": "age"}
 
     def __init__(
@@ -41,16 +42,9 @@ class YAware(Pretext):
         width: Annotated[int, {"minimum": 1}] = 64,
         augment: Sequence[Augmentation] = (),
     ) -> None:
+        super().__init__(facts, temperature=temperature, hidden=hidden, width=width, augment=augment)
         self.target = target
         self.sigma = sigma
-        self.temperature = temperature
-        self.hidden = hidden
-        self.width = width
-        self.augment = tuple(augment) or usual_views()
-
-    def head(self, feature_dim: int, inputs: Inputs) -> nn.Module:
-        """Make the projector."""
-        return projector(feature_dim, self.hidden, self.width)
 
     def alike(self, values: Tensor, valid: Tensor) -> Tensor:
         """Give how alike people are, (batch, batch), from their numbers, (batch,), and which are known."""
@@ -60,12 +54,7 @@ class YAware(Pretext):
         found = torch.exp(-0.5 * (distance / self.sigma).square())
         return torch.where(torch.eye(len(values), dtype=torch.bool, device=values.device), 1.0, found)
 
-    def term(
-        self, encode: Callable[[Tensor], Tensor], head: nn.Module, batch: Batch, name: str | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the weighted contrastive loss and the spread of the embeddings."""
-        assert batch.seeds is not None
-        first, second = (head(encode(view(batch.inputs, batch.seeds, self.augment, n))) for n in range(2))
+    def likeness(self, batch: Batch, name: str | None) -> Tensor | None:
+        """Give how alike the people of a batch are; None where the batch has no such number."""
         name = self.target if name is None else name
-        alike = self.alike(batch.targets[name], batch.valid[name]) if name in batch.targets else None
-        return contrast(first, second, self.temperature, alike), {"spread": spread(first)}
+        return self.alike(batch.targets[name], batch.valid[name]) if name in batch.targets else None
