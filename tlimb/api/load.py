@@ -13,8 +13,8 @@ from tlimb.language.model import Study
 from tlimb.language.source import Source
 from tlimb.problems import Problem, Severity, TlimbError
 
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\.[A-Z]")
-"""What a class path in the text of a spec looks like."""
+_PATH = re.compile(r"\w\.[A-Z]")
+"""What every class path in the text of a spec has; no repetition, so that a line of a million letters costs nothing."""
 
 
 @frozen(eq=False)
