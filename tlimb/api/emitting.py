@@ -101,7 +101,7 @@ def pack_line(plan: Plan) -> str:
     if max(sizes, default=1) == 1:
         return ""
     return (
-        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {len(sizes)} tasks of an engine, "
+        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {len(sizes)} task{'s' * (len(sizes) > 1)} of an engine, "
         f"up to {max(sizes)} into one"
     )
 
