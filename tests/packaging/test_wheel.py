@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from environments import UV
 
 ROOT = Path(__file__).resolve().parents[2]
-UV = os.environ.get("TLIMB_UV") or shutil.which("uv")
 HEAVY = ("torch", "lightning", "timm", "monai", "nibabel", "numpy")
 
 
@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
     if given:
         return Path(given)
     if UV is None:
-        pytest.skip("uv is not here; `make dist` brings it")
+        pytest.skip("uv is not here; `make setup` brings it")
     copy = tmp_path_factory.mktemp("copy") / "tlimb"
     skip = shutil.ignore_patterns(".git", ".venv", ".tools", "demo", "dist", "build", "*_cache", "tests", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=skip)
@@ -42,7 +42,7 @@ def wheel(tmp_path_factory):
 def installed(wheel, tmp_path_factory):
     """Give the python of an environment with the wheel and the pinned compile half only."""
     if UV is None:
-        pytest.skip("uv is not here; `make dist` brings it")
+        pytest.skip("uv is not here; `make setup` brings it")
     venv = tmp_path_factory.mktemp("empty") / "venv"
     python = venv / "bin" / "python"
     assert run(UV, "venv", "--quiet", "--python", sys.executable, venv).returncode == 0
