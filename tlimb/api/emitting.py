@@ -100,8 +100,9 @@ def pack_line(plan: Plan) -> str:
     sizes = [len(task.works) for task in whole.tasks if task.step in fits]
     if max(sizes, default=1) == 1:
         return ""
+    tasks = f"{len(sizes)} task{'s' if len(sizes) > 1 else ''}"
     return (
-        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {len(sizes)} task{'s' * (len(sizes) > 1)} of an engine, "
+        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {tasks} of an engine, "
         f"up to {max(sizes)} into one"
     )
 
