@@ -13,29 +13,9 @@ from tlimb.backends.execution import engines_of, problems, profile_of
 from tlimb.backends.packs import views_of
 from tlimb.language import lower, source
 from tlimb.plan.plan import Plan
+from tlimb.testing.emitting import STUDY as SMALL
 
 FOLDS = {"consortium": 3, "clinic": 3, "people": 3}
-
-SMALL = """
-tlimb: 1
-name: small
-replicates: 2
-datasets:
-  brains: {files: {phantom: {folder: data}}, split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}}
-defaults:
-  dataset: brains
-  data: {bio_image: {spacing_mm: 8, crop: [20, 24, 20]}}
-  architecture: {sfcn: {channels: [4, 8]}}
-  trainer: {epochs: 1, batch_size: 16}
-stages:
-  pretrain: {objective: {regression: {target: age}}, optimizer: {adamw: {lr: 1e-3}}}
-  finetune:
-    from: pretrain
-    objective: {classification: {target: sex}}
-    optimizer: {adamw: {lr: {choice: [1e-4, 1e-3, 1e-2]}}}
-tests: {held_out: {of: finetune}}
-select: {metric: auroc}
-"""
 
 
 class Loaded:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from node_manifests import AGE, SEX, Cohort, fit_manifest, toy
+from node_manifests import AGE, SEX, Cohort, Crash, crash_at, fit_manifest, toy
 from safetensors.torch import load_file
 from torch import nn
 
@@ -36,21 +36,21 @@ class Images:
         return rows.float()[:, None]
 
 
-class Crash(BaseException):
-    """Not an Exception: like a kill, nothing in the runner may catch it."""
+def members(pid):
+    """Give the processes of other devices that a process has started."""
+    found = [folder for folder in Path("/proc").glob("[0-9]*") if b"tlimb.runner.member" in _command(folder)]
+    return [int(folder.name) for folder in found if str(pid).encode() in _command(folder).split(b"\0")]
+
+
+def _command(folder):
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def others():
-    """Give the processes of the other devices that belong to this one."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"tlimb.runner.member" in (folder / "cmdline").read_bytes():
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found += [int(folder.name)] if parent == os.getpid() else []
-        except OSError:
-            continue
-    return found
+    return members(os.getpid())
 
 
 def shared(manifest, devices):
@@ -199,12 +199,9 @@ def noisy(cohort, views):
 def test_p1_killed_anywhere_and_continued_devices_give_the_bytes_of_an_untouched_run(cohort, noisy, number):
     manifest, whole = noisy
 
-    def crash(done):
-        if done == number:
-            raise Crash
-
+    options = Options(checkpoint_every_steps=1, after_batch=crash_at(number))
     with pytest.raises(Crash):
-        execute(manifest, cohort.places(f"crash{number}"), Options(checkpoint_every_steps=1, after_batch=crash))
+        execute(manifest, cohort.places(f"crash{number}"), options)
     assert not others()
     ran(cohort, manifest, f"crash{number}")
     result = Store(cohort.places(f"crash{number}").store).result(manifest.work)
@@ -251,31 +248,16 @@ def started(cohort, manifest, name):
     return process
 
 
-def of(pid):
-    return [
-        int(folder.name)
-        for folder in Path("/proc").glob("[0-9]*")
-        if b"tlimb.runner.member" in _command(folder) and str(pid).encode() in _command(folder).split(b"\0")
-    ]
-
-
-def _command(folder):
-    try:
-        return (folder / "cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
 def test_p4_when_the_first_process_is_killed_the_others_end(cohort, noisy):
     manifest, whole = noisy
     process = started(cohort, manifest, "orphans")
-    assert len(of(process.pid)) == 1
+    assert len(members(process.pid)) == 1
     process.kill()
     process.wait()
     end = time.monotonic() + 30
-    while of(process.pid) and time.monotonic() < end:
+    while members(process.pid) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not of(process.pid)
+    assert not members(process.pid)
     ran(cohort, manifest, "orphans")
     assert Store(cohort.places("orphans").store).result(manifest.work)["digest"] == whole
 
@@ -285,7 +267,7 @@ def test_p6_a_wish_to_stop_stops_all_devices_after_the_same_step(cohort, noisy):
     process = started(cohort, manifest, "stopped")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
-    assert not of(process.pid)
+    assert not members(process.pid)
     outcome = execute(manifest, cohort.places("stopped"))
     assert outcome.facts["resumed_at"] >= 2
     assert Store(cohort.places("stopped").store).result(manifest.work)["digest"] == whole

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from node_manifests import AGE, SEX, Cohort, fit_manifest
+from node_manifests import AGE, SEX, Cohort, Crash, crash_at, fit_manifest
 from safetensors.torch import load_file
 from test_with_components import REAL, component, head
 
@@ -12,10 +12,6 @@ from tlimb.runner.execute import execute
 from tlimb.store import Store
 
 TRAINER = {"epochs": 3, "batch_size": 2}
-
-
-class Crash(BaseException):
-    """Not an Exception: like a kill, nothing in the runner may catch it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +42,8 @@ def test_p1_a_student_continues_to_the_same_bytes(people, match):
     _, student = study(people, whole, killed, match=match)
     assert execute(student, whole).code == 0
 
-    def crash(done):
-        if done == 3:
-            raise Crash
-
     with pytest.raises(Crash):
-        execute(student, killed, Options(checkpoint_every_steps=1, after_batch=crash))
+        execute(student, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(3)))
     assert execute(student, killed).facts["resumed_at"] == 3
     first, second = (Store(places.store).result(student.work) for places in (whole, killed))
     assert first["digest"] == second["digest"]

@@ -13,10 +13,10 @@ from tlimb.components.contracts import Batch, Network, Pretext
 from tlimb.runner.batches import to_device
 from tlimb.runner.environment import PRECISION
 from tlimb.runner.networks import load_tensors, save_tensors
+from tlimb.runner.team import Team
 from tlimb.runner.volumes import Volumes
 
 if TYPE_CHECKING:
-    from tlimb.runner.team import Team
     from tlimb.runner.validation import ValidationPart
 
 Predictions = dict[str, np.ndarray[Any, Any]]
@@ -35,7 +35,7 @@ def forward_all(
     batch_size: int,
     device: torch.device,
     precision: str,
-    team: "Team | None" = None,
+    team: Team | None = None,
 ) -> dict[str, Tensor]:
     """Give the outputs of every head for all rows, (rows, outputs) float32 on the CPU.
 
@@ -44,23 +44,23 @@ def forward_all(
     """
     heads = {name: head for name, head in network.heads.items() if not isinstance(network.objectives[name], Pretext)}
     parts: dict[str, list[tuple[int, Tensor]]] = {name: [] for name in heads}
-    alone = team is None or not team.together
+    team = team or Team()
     if not heads:
         return {}
     with _resting(network):
         starts = range(0, rows, batch_size)
-        for first in starts if team is None or alone else starts[team.rank :: team.count]:
+        for first in starts[team.rank :: team.count] if team.together else starts:
             inputs = volumes.take(torch.arange(first, min(first + batch_size, rows))).to(device)
             with arithmetic(device, precision):
                 features = network.encoder(inputs)
                 for name, head in heads.items():
                     parts[name].append((first, head(features).float().cpu()))
-    if team is None or alone:
+    if not team.together:
         return {name: torch.cat([outputs for _, outputs in part]) for name, part in parts.items()}
     return {name: _gathered(part, rows, network.objectives[name].outputs, team) for name, part in parts.items()}
 
 
-def _gathered(parts: Sequence[tuple[int, Tensor]], rows: int, outputs: int, team: "Team") -> Tensor:
+def _gathered(parts: Sequence[tuple[int, Tensor]], rows: int, outputs: int, team: Team) -> Tensor:
     """Give all rows to every process; each puts in what it has computed, and zeros elsewhere."""
     whole = torch.zeros(rows, outputs)
     for first, part in parts:

@@ -15,7 +15,7 @@ from tlimb.plan.reach import Reach
 
 STUDY = """
 tlimb: 1
-name: checked
+name: small
 replicates: 2
 datasets:
   brains: {files: {phantom: {folder: data}}, split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}}
@@ -29,7 +29,7 @@ stages:
   finetune:
     from: pretrain
     objective: {classification: {target: sex}}
-    optimizer: {adamw: {lr: {choice: [1e-4, 1e-3]}}}
+    optimizer: {adamw: {lr: {choice: [1e-4, 1e-3, 1e-2]}}}
 tests: {held_out: {of: finetune}}
 select: {metric: auroc}
 """
