@@ -44,11 +44,13 @@ class Packing:
         cost: what a node adds to its task.
         room: gives what one task of a step may cost, from the cost of the whole step.
         even: tasks are made equally large rather than full.
+        joins: what comes of a run may join its task.
     """
 
     cost: Callable[[Manifest], float]
     room: Callable[[float], float]
     even: bool = False
+    joins: bool = False
 
     def cut(self, groups: Iterable[Sequence[Member]]) -> Iterator[list[Member]]:
         """Cut each group into runs of members with room for them, in their order.
@@ -98,7 +100,10 @@ def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind], Packing]:
         rows: the images of each view, by its digest.
     """
     packing = Packing(
-        lambda node: seconds(node, rows), lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)), even=True
+        lambda node: seconds(node, rows),
+        lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)),
+        even=True,
+        joins=True,
     )
     return lambda _: packing
 

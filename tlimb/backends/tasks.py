@@ -5,7 +5,8 @@ stage. Steps are in an order in which nothing waits for a later one, so a fixed 
 runs.
 
 A task is one node, or several that wait for the same things and then share a process: all that wait for one
-selection, of which the runner starts what was chosen; and, where packs are asked for, short runs.
+selection, of which the runner starts what was chosen; and, where packs are asked for, short runs, with what comes of
+them if that is short too.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 
 from attrs import evolve, field, frozen
 
+from tlimb.backends.lineages import Units, joined
 from tlimb.backends.packs import Packing
 from tlimb.manifest import Graph, Kind, Manifest
 
@@ -104,13 +106,19 @@ class Tasks:
         return {name: tuple(tasks) for name, tasks in found.items()}
 
 
-def tasks(graph: Graph, stages: Sequence[str], pack: Callable[[Kind], Packing] | None = None) -> Tasks:
+def tasks(
+    graph: Graph,
+    stages: Sequence[str],
+    pack: Callable[[Kind], Packing] | None = None,
+    size: Callable[[Step], Hashable] = lambda step: step,
+) -> Tasks:
     """Cut a plan into tasks.
 
     Args:
         graph: the plan's nodes, parents first.
         stages: names of the stages, parents first.
         pack: gives for a kind of node when a task is full; None for no packs.
+        size: gives what a step asks of a machine; only what asks for the same shares a task.
 
     Raises:
         ValueError: two tasks would have the same id.
@@ -121,10 +129,14 @@ def tasks(graph: Graph, stages: Sequence[str], pack: Callable[[Kind], Packing] |
     by_step: dict[str, list[Manifest]] = {step.name: [] for step in known}
     for node in graph:
         by_step[steps[node.work].name].append(node)
+    units: Units = {name: list(_together(nodes)) for name, nodes in by_step.items()}
+    if pack is not None and pack(Kind.FIT).joins:
+        units = joined(units, pack(Kind.FIT), {step.name: size(step) for step in known})
+        known = tuple(step for step in known if units[step.name])
     owner: dict[str, str] = {}
     made: list[Task] = []
     for step in known:
-        mine = [_task(step, members, owner) for members in _together(by_step[step.name])]
+        mine = [_task(step, members, owner) for members in units[step.name]]
         mine = mine if pack is None else list(_packed(mine, pack(step.kind), graph))
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
@@ -174,7 +186,10 @@ def _grouped(items: Iterable[Manifest], key: Callable[[Manifest], Hashable]) -> 
 
 def _task(step: Step, members: Sequence[Manifest], owner: Mapping[str, str]) -> Task:
     found: dict[str, bool] = {}
-    for parent, must in (pair for node in members for pair in _needs(node, len(members) == 1)):
+    own = {node.work for node in members}
+    # Of several that wait for a selection some will not be chosen; what came to be together is needed as it is alone.
+    alone = len(members) == 1 or not members[0].gates
+    for parent, must in (pair for node in members for pair in _needs(node, alone) if pair[0] not in own):
         found[owner[parent]] = found.get(owner[parent], False) or must
     links = tuple(Link(parent, must) for parent, must in sorted(found.items()))
     return Task("", step.name, tuple(node.work for node in members), links).named()
