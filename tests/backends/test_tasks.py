@@ -101,11 +101,16 @@ def test_the_more_there_is_to_do_the_longer_packs_are_up_to_five_minutes():
 
 
 def test_packs_that_run_side_by_side_are_equally_large():
-    # Six trainings of six seconds and a half: 39 s have room in two tasks.
+    # Six trainings of eighteen seconds and a half: 111 s have room in two tasks, a minute each.
     rates = SMALL.replace("1e-4, 1e-3, 1e-2", "1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4").replace(
         "replicates: 2", "replicates: 1"
     )
-    assert sizes(rates, 3)["FIT_FINETUNE"] == [3, 3]
+    assert sizes(rates, 9)["FIT_FINETUNE"] == [3, 3]
+    # Neighbours in the plan are alike, also in what the guess does not know: they are dealt out.
+    cut = emission(rates, None, rows=9).tasks
+    places = list(cut.graph.nodes)
+    first, second = ([places.index(work) for work in task.works] for task in cut.by_step["FIT_FINETUNE"])
+    assert [b - a for a, b in zip(first, second, strict=True)] == [1, 1, 1]
 
 
 def outcome(cut, fates, chosen):

@@ -5,6 +5,7 @@ to tell runs of seconds, which are worth packing, from runs of hours, which are 
 into it: equal studies give equal projects. A pack changes no work, so no result.
 """
 
+import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
@@ -23,8 +24,8 @@ FORWARD = 3.0
 """A training step costs three forward passes."""
 PACK_S = 300.0
 """Seconds that a pack takes at most by the guess; starting Python and torch takes about five."""
-WORTH_S = 30.0
-"""Packs may grow to so many seconds in any case: less is not worth a task of its own."""
+WORTH_S = 60.0
+"""Packs may grow to so many seconds in any case: starting takes about five, so less is not worth a task of its own."""
 TASKS_LEFT = 8
 """Else packs leave about so many tasks of a step, for machines to share."""
 LIGHT = 8
@@ -77,15 +78,18 @@ def _greedily(group: Sequence[tuple[Member, float]], room: float) -> Iterator[li
 
 
 def _evenly(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list[Member]]:
-    """As few as there is room for, of about the same size, since they run side by side."""
-    whole = sum(price for _, price in group)
-    share = whole / math.ceil(whole / room)
-    packs: dict[int, list[Member]] = {}
-    spent = 0.0
+    """As few as there is room for, of about the same size, since they run side by side.
+
+    Each goes to the pack that has least so far: neighbours in a plan are alike, so what the guess does not know of them,
+    such as their network, is shared out too.
+    """
+    packs: list[list[Member]] = [[] for _ in range(math.ceil(sum(price for _, price in group) / room))]
+    spent = [(0.0, place) for place in range(len(packs))]
     for member, price in group:
-        packs.setdefault(int((spent + price / 2) / share), []).append(member)
-        spent += price
-    yield from packs.values()
+        so_far, least = spent[0]
+        packs[least].append(member)
+        heapq.heapreplace(spent, (so_far + price, least))
+    yield from filter(None, packs)
 
 
 def counted(size: int) -> Callable[[Kind], Packing]:
@@ -94,7 +98,7 @@ def counted(size: int) -> Callable[[Kind], Packing]:
 
 
 def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind], Packing]:
-    """Give packs of half a minute to five minutes, the longer the more there is to do.
+    """Give packs of one to five minutes, the longer the more there is to do.
 
     Args:
         rows: the images of each view, by its digest.
