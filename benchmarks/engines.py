@@ -13,7 +13,7 @@ from benchmarks.slices import NETWORKS, PENALTIES, RATES, people, run, study
 HERE = Path(__file__).resolve().parent
 NEXTFLOW = str(HERE.parent / ".tools" / "nextflow" / "nextflow")
 QUIET = {"NXF_ANSI_LOG": "false", "NXF_OFFLINE": "true", "OMP_WAIT_POLICY": "PASSIVE"}
-STUBS = 2000
+STUBS = 10_000
 
 SCRIPT = """\
 params.python = null
