@@ -80,8 +80,8 @@ def _greedily(group: Sequence[tuple[Member, float]], room: float) -> Iterator[li
 def _evenly(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list[Member]]:
     """As few as there is room for, of about the same size, since they run side by side.
 
-    Each goes to the pack that has least so far: neighbours in a plan are alike, so what the guess does not know of them,
-    such as their network, is shared out too.
+    Each goes to the pack that has least so far: neighbours in a plan are alike, so what the guess does not know of
+    them, such as their network, is shared out too.
     """
     packs: list[list[Member]] = [[] for _ in range(math.ceil(sum(price for _, price in group) / room))]
     spent = [(0.0, place) for place in range(len(packs))]
