@@ -106,6 +106,8 @@ def test_packs_that_run_side_by_side_are_equally_large():
         "replicates: 2", "replicates: 1"
     )
     assert sizes(rates, 9)["FIT_FINETUNE"] == [3, 3]
+    # A task of two cores trains two at a time.
+    assert sizes(rates + "execution: {resources: {cpus: 2}}\n", 9)["FIT_FINETUNE"] == [6]
     # Neighbours in the plan are alike, also in what the guess does not know: they are dealt out.
     cut = emission(rates, None, rows=9).tasks
     places = list(cut.graph.nodes)

@@ -20,8 +20,8 @@ from tlimb.backends.execution import engines_of, problems, profile_of
 from tlimb.backends.packs import by_minutes, counted
 from tlimb.backends.planfiles import plan_files
 from tlimb.backends.shards import shard
-from tlimb.backends.sizes import size
-from tlimb.backends.tasks import Tasks, tasks
+from tlimb.backends.sizes import Size, size
+from tlimb.backends.tasks import Step, Tasks, tasks
 from tlimb.backends.templates import NotAllowedError
 from tlimb.describe.code import sources
 from tlimb.manifest import Kind, canonical
@@ -93,12 +93,16 @@ def packed(plan: Plan, pack: int | None, profile: str | None = None) -> Tasks:
     """
     execution = plan.study.execution
     chosen = profile_of(execution, profile)
-    packing = by_minutes(plan.rows) if pack is None else counted(pack) if pack > 1 else None
+
+    def sized(step: Step) -> Size:
+        return size(step, execution, chosen)
+
+    packing = by_minutes(plan.rows) if pack is None else counted(pack)
     return tasks(
         plan.graph,
         Reach(plan.study).order(),
-        packing,
-        lambda step: evolve(size(step, execution, chosen), name=""),
+        None if pack == 1 else lambda step: packing(step.kind, sized(step).cpus),
+        lambda step: evolve(sized(step), name=""),
     )
 
 

@@ -15,22 +15,22 @@ Units = dict[str, list[list[Manifest]]]
 """Of each step, in the order of the chain, the nodes that stay together."""
 
 
-def joined(units: Units, packing: Packing, sizes: Mapping[str, Hashable]) -> Units:
+def joined(units: Units, packings: Mapping[str, Packing], sizes: Mapping[str, Hashable]) -> Units:
     """Give the units with every short run in the unit that it comes from.
 
     Args:
         units: of each step; what is alone in its unit may join another.
-        packing: says what a node costs, and what one unit may cost.
+        packings: of each step, what a node costs, and what one unit may cost.
         sizes: what each step asks of a machine.
     """
-    whole = sum(packing.cost(node) for step in units.values() for unit in step for node in unit)
-    room = packing.room(whole)
+    whole = sum(packings[step].cost(node) for step, mine in units.items() for nodes in mine for node in nodes)
     found: Units = {}
     home: dict[str, _Unit] = {}
     for step, mine in units.items():
         for head, children in _by_head(mine, home):
+            packing = packings[step]
             spent = sum(map(packing.cost, [*head.nodes, *children]))
-            if sizes[head.step] == sizes[step] and spent <= room:
+            if sizes[head.step] == sizes[step] and spent <= packing.room(whole):
                 head.nodes.extend(children)
                 home |= dict.fromkeys((node.work for node in children), head)
         found[step] = [nodes for nodes in mine if nodes[0].work not in home]

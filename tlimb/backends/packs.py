@@ -92,24 +92,29 @@ def _evenly(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list
     yield from filter(None, packs)
 
 
-def counted(size: int) -> Callable[[Kind], Packing]:
+def counted(size: int) -> Callable[[Kind, int], Packing]:
     """Give packs of at most so many fits, and of more selections and tests."""
-    return lambda kind: Packing(lambda _: 1.0, lambda _: float(size if kind is Kind.FIT else size * LIGHT))
+    return lambda kind, _: Packing(lambda _: 1.0, lambda _: float(size if kind is Kind.FIT else size * LIGHT))
 
 
-def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind], Packing]:
-    """Give packs of one to five minutes, the longer the more there is to do.
+def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind, int], Packing]:
+    """Give packs of one to five minutes, the longer the more there is to do, for a kind of node and cores of a task.
 
     Args:
         rows: the images of each view, by its digest.
     """
-    packing = Packing(
-        lambda node: seconds(node, rows),
-        lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)),
-        even=True,
-        joins=True,
-    )
-    return lambda _: packing
+
+    def packing(kind: Kind, cores: int) -> Packing:
+        # A task does as many trainings and tests at a time as it has cores; cache fills wait for each other.
+        side_by_side = cores if kind in (Kind.FIT, Kind.PREDICT) else 1
+        return Packing(
+            lambda node: seconds(node, rows) / side_by_side,
+            lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)),
+            even=True,
+            joins=True,
+        )
+
+    return packing
 
 
 def seconds(node: Manifest, rows: Mapping[str, Sized]) -> float:

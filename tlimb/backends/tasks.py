@@ -109,7 +109,7 @@ class Tasks:
 def tasks(
     graph: Graph,
     stages: Sequence[str],
-    pack: Callable[[Kind], Packing] | None = None,
+    pack: Callable[[Step], Packing] | None = None,
     size: Callable[[Step], Hashable] = lambda step: step,
 ) -> Tasks:
     """Cut a plan into tasks.
@@ -117,7 +117,7 @@ def tasks(
     Args:
         graph: the plan's nodes, parents first.
         stages: names of the stages, parents first.
-        pack: gives for a kind of node when a task is full; None for no packs.
+        pack: gives for a step when a task of it is full; None for no packs.
         size: gives what a step asks of a machine; only what asks for the same shares a task.
 
     Raises:
@@ -130,14 +130,15 @@ def tasks(
     for node in graph:
         by_step[steps[node.work].name].append(node)
     units: Units = {name: list(_together(nodes)) for name, nodes in by_step.items()}
-    if pack is not None and pack(Kind.FIT).joins:
-        units = joined(units, pack(Kind.FIT), {step.name: size(step) for step in known})
+    packings = {} if pack is None else {step.name: pack(step) for step in known}
+    if packings and all(packing.joins for packing in packings.values()):
+        units = joined(units, packings, {step.name: size(step) for step in known})
         known = tuple(step for step in known if units[step.name])
     owner: dict[str, str] = {}
     made: list[Task] = []
     for step in known:
         mine = [_task(step, members, owner) for members in units[step.name]]
-        mine = mine if pack is None else list(_packed(mine, pack(step.kind), graph))
+        mine = list(_packed(mine, packings[step.name], graph)) if packings else mine
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
     if len({task.id for task in made}) < len(made):
