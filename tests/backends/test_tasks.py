@@ -60,15 +60,20 @@ def test_runs_of_seconds_share_a_task_and_runs_of_an_hour_do_not():
 ALWAYS = SMALL.replace("tests: {held_out: {of: finetune}}", "tests: {held_out: {of: finetune, which: all}}")
 
 
-def test_what_comes_of_a_short_run_joins_its_task_with_its_tests_and_waits_for_its_cache_fill():
+def test_what_comes_of_a_short_run_joins_its_task_with_its_tests_and_a_fill_that_it_alone_reads():
     cut = emission(ALWAYS, None, rows=1).tasks
-    assert [step.name for step in cut.steps] == ["PREPARE", "FIT_PRETRAIN"]
-    (task,) = cut.by_step["FIT_PRETRAIN"]
-    assert [cut.graph.nodes[work].kind for work in task.works].count("predict") == 6
-    assert {link.parent for link in task.links} == {task.id for task in cut.by_step["PREPARE"]}
-    assert not any(link.must for link in task.links)
-    # Tests that a selection opens wait for it.
-    assert "TEST_FINETUNE" in {step.name for step in emission(SMALL, None, rows=1).tasks.steps}
+    assert [step.name for step in cut.steps] == ["FIT_PRETRAIN"]
+    (task,) = cut.tasks
+    kinds = [cut.graph.nodes[work].kind for work in task.works]
+    assert (kinds[0], kinds.count("prepare"), kinds.count("predict"), task.links) == ("prepare", 1, 6, ())
+    # Tests that a selection opens wait for it, and read the fill, which then is a task of its own.
+    opened = emission(SMALL, None, rows=1).tasks
+    assert [step.name for step in opened.steps] == ["PREPARE", "FIT_PRETRAIN", "SELECT", "TEST_FINETUNE"]
+    (fill,), (fits,) = opened.by_step["PREPARE"], opened.by_step["FIT_PRETRAIN"]
+    assert [(link.parent, link.must) for link in fits.links] == [(fill.id, False)]
+    # Where its reader asks for a GPU, a fill keeps to a machine without.
+    gpu = ALWAYS + "execution: {resources: {gpus: 1}}\n"
+    assert [step.name for step in emission(gpu, None, rows=1).tasks.steps] == ["PREPARE", "FIT_PRETRAIN"]
 
 
 def test_all_that_comes_of_a_run_joins_its_task_or_none_does_since_the_rest_would_wait():
@@ -86,7 +91,7 @@ def test_what_asks_for_another_machine_joins_no_task():
     large = ALWAYS + "execution: {overrides: {finetune: {memory_gb: 64}}}\n"
     assert sizes(large, 1) == {"FIT_PRETRAIN": [2], "FIT_FINETUNE": [12]}
     inside = ALWAYS + "execution: {profiles: {big: {overrides: {finetune: {gpus: 1}}}}}\n"
-    assert sizes(inside, 1) == {"FIT_PRETRAIN": [14]}
+    assert sizes(inside, 1) == {"FIT_PRETRAIN": [15]}
     assert sizes(inside, 1, "big") == {"FIT_PRETRAIN": [2], "FIT_FINETUNE": [12]}
 
 

@@ -15,11 +15,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from attrs import evolve, field, frozen
 
 from tlimb.backends.lineages import Units, joined
-from tlimb.backends.packs import Packing
+from tlimb.backends.packs import PACK_S, Packing
 from tlimb.manifest import Graph, Kind, Manifest
 
 ID_DIGITS = 16
 """Hex digits of a task's id: enough for the eye and for file names; a collision is refused."""
+FILLS = "PREPARE"
+"""Name of the step of cache fills."""
 SOFT_ROLES = frozenset({"candidates", "epochs_from"})
 """Roles whose works may have diverged: who reads them has to look at each one anyway."""
 
@@ -131,9 +133,10 @@ def tasks(
         by_step[steps[node.work].name].append(node)
     units: Units = {name: list(_together(nodes)) for name, nodes in by_step.items()}
     packings = {} if pack is None else {step.name: pack(step) for step in known}
-    if packings and all(packing.joins for packing in packings.values()):
-        units = joined(units, packings, {step.name: size(step) for step in known})
-        known = tuple(step for step in known if units[step.name])
+    sizes = {step.name: size(step) for step in known}
+    joins = bool(packings) and all(packing.joins for packing in packings.values())
+    if joins:
+        units = joined(units, packings, sizes)
     owner: dict[str, str] = {}
     made: list[Task] = []
     for step in known:
@@ -141,14 +144,17 @@ def tasks(
         mine = list(_packed(mine, packings[step.name], graph)) if packings else mine
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
+    if joins:
+        made = _with_fills(made, packings, sizes, graph)
     if len({task.id for task in made}) < len(made):
         raise ValueError(f"two tasks of this plan begin with the same {ID_DIGITS} digits")
-    return Tasks(graph, known, tuple(made))
+    used = {task.step for task in made}
+    return Tasks(graph, tuple(step for step in known if step.name in used), tuple(made))
 
 
 def _step(node: Manifest) -> Step:
     if node.kind is Kind.PREPARE:
-        return Step("PREPARE", node.kind)
+        return Step(FILLS, node.kind)
     if node.kind is Kind.SELECT:
         return Step("SELECT", node.kind)
     # What is a plain fit for one use and a refit for another one is needed early: it belongs to the plain fits.
@@ -219,6 +225,32 @@ def _packed(found: Iterable[Task], packing: Packing, graph: Graph) -> Iterator[T
     for held in cut:
         works = tuple(work for name, _ in held for work in whole[name].works)
         yield evolve(whole[held[0][0]], works=works).named()
+
+
+def _with_fills(
+    made: Sequence[Task], packings: Mapping[str, Packing], sizes: Mapping[str, Hashable], graph: Graph
+) -> list[Task]:
+    """Let a short cache fill that one task alone waits for be done by that task."""
+    readers: dict[str, list[Task]] = {}
+    for task in made:
+        for link in task.links:
+            readers.setdefault(link.parent, []).append(task)
+    changed: dict[str, Task] = {}
+    gone: set[str] = set()
+    for fill in made:
+        if fill.step != FILLS or len(readers.get(fill.id, ())) != 1:
+            continue
+        (reader,) = readers[fill.id]
+        works = (*fill.works, *changed.get(reader.id, reader).works)
+        cost = sum(packings[reader.step].cost(graph.nodes[work]) for work in works)
+        if sizes[reader.step] == sizes[fill.step] and cost <= PACK_S:
+            links = tuple(link for link in changed.get(reader.id, reader).links if link.parent != fill.id)
+            changed[reader.id] = evolve(reader, works=works, links=links).named()
+            gone.add(fill.id)
+    ids = {name: task.id for name, task in changed.items()}
+    kept = (changed.get(task.id, task) for task in made if task.id not in gone)
+    moved = ((task, (evolve(link, parent=ids.get(link.parent, link.parent)) for link in task.links)) for task in kept)
+    return [evolve(task, links=tuple(sorted(links, key=lambda link: link.parent))) for task, links in moved]
 
 
 def _flat(value: object) -> Iterator[str]:
