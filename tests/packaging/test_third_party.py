@@ -53,9 +53,13 @@ class Lab:
         return {path.stem: json.loads(path.read_text()) for path in (self.folder / output).glob("manifests/*/*.json")}
 
     @property
-    def imported(self):
+    def trace(self):
         (site,) = self.programs.parent.glob("lib/python*/site-packages")
-        return (site / "acme_nets" / "imported.txt").exists()
+        return site / "acme_nets" / "imported.txt"
+
+    @property
+    def imported(self):
+        return self.trace.exists()
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,7 @@ def installed(tmp_path_factory):
 def lab(installed):
     """Give the lab with study and package as they were."""
     (installed.folder / "study.yaml").write_text(SPEC)
+    installed.trace.unlink(missing_ok=True)
     yield installed
     shutil.rmtree(installed.folder / "acme")
     shutil.copytree(PACKAGE, installed.folder / "acme")

@@ -124,7 +124,10 @@ def _works(numbers: Sequence[str], groups: Sequence[Group]) -> tuple[str, ...]:
 
 
 def _facts(one: Mapping[str, Any], groups: Sequence[Group]) -> Facts:
-    pairs = {key: None if one[key] is None else tuple((a, b) for a, b in one[key]) for key in ("heads", "transfer")}
+    pairs = {
+        key: None if one[key] is None else tuple((a, b) for a, b in one[key])
+        for key in ("heads", "transfer", "changes")
+    }
     memory = None if one["memory"] is None else Memory(**one["memory"])
     shape = tuple(one["shape"])
     return Facts(**{**one, **pairs, "works": _works(one["works"], groups), "memory": memory, "shape": shape})

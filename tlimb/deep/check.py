@@ -104,6 +104,7 @@ class Checks:
                 rehearsal.multiply_adds,
                 method,
                 None if comparison is None else _numbers(comparison),
+                () if comparison is None else tuple(comparison.changes.items()),
             )
         )
 

@@ -64,6 +64,7 @@ class Facts:
         multiply_adds: of the forward pass of one sample, in convolutions and matrix products; None when unknown.
         method: `meta`, `fake`, or `cpu` when neither of them could do what the network does.
         transfer: numbers of tensors `matched`, `adapted`, `missing`, `mismatched`; None without a parent.
+        changes: name of each adapted tensor and what is done to it, in words.
     """
 
     works: tuple[str, ...]
@@ -79,6 +80,7 @@ class Facts:
     multiply_adds: int | None
     method: str
     transfer: tuple[tuple[str, int], ...] | None = None
+    changes: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON, the works left out."""
@@ -86,7 +88,8 @@ class Facts:
         if self.memory is not None:
             found["memory"]["total"] = self.memory.total
         transfer = None if self.transfer is None else dict(self.transfer)
-        return {**found, "shape": list(self.shape), "heads": dict(self.heads), "transfer": transfer}
+        pairs = {"heads": dict(self.heads), "transfer": transfer, "changes": dict(self.changes)}
+        return {**found, "shape": list(self.shape), **pairs}
 
 
 @frozen
