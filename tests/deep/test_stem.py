@@ -1,4 +1,4 @@
-"""`adapt: stem` from weights of other channels, by the command itself: asked for it is reported, unasked it is an error."""
+"""`adapt: stem` from weights of other channels, through the command: asked for it is reported, else an error."""
 
 import hashlib
 
