@@ -77,6 +77,7 @@ def request(groups: Sequence[Group], places: Places) -> dict[str, Any]:
                     for role, parts in group.images.items()
                 ],
                 "parent": None if group.parent is None else numbers[id(group.parent)],
+                "teachers": {slot: numbers[id(teacher)] for slot, teacher in group.teachers.items()},
             }
             for group in groups
         ],
@@ -103,7 +104,8 @@ def read_request(value: Mapping[str, Any]) -> tuple[list[Group], Places]:
             for role, parts in one["images"]
         }
         parent = None if one["parent"] is None else groups[one["parent"]]
-        groups.append(Group(Manifest.from_json(one["first"]), one["name"], [str(number)], images, parent))
+        teachers = {slot: groups[teacher] for slot, teacher in one["teachers"].items()}
+        groups.append(Group(Manifest.from_json(one["first"]), one["name"], [str(number)], images, parent, teachers))
     return groups, Places.from_json(value["places"])
 
 

@@ -29,7 +29,8 @@ class Memory:
     """An estimate of what training allocates at its peak, in bytes; without Python, libraries and stored volumes.
 
     Attributes:
-        parameters: weights and buffers, and the copies of them that transfer and `keep: best` hold.
+        parameters: weights and buffers, the copies of them that transfer and `keep: best` hold, and what scenario and
+            auxiliary objectives keep: layers, copies, teachers.
         gradients: of what is trained.
         optimizer: state that the optimizer keeps.
         activations: everything else at the peak: what the forward pass keeps for the backward pass, and the batch.
