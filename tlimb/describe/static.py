@@ -55,6 +55,7 @@ FACTS = (
     "licence",
     "expects",
     "settles",
+    "scales",
     "parents",
     "domain_roles",
     "objective_kinds",
