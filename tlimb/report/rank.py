@@ -84,14 +84,17 @@ def _score(arm: Arm, results: Results) -> Tested:
 
 
 def _columns(scored: Iterable[Tested], metrics: list[tuple[str, str, MetricLike]]) -> list[Column]:
-    heads = {
-        head: found.task.kind for one in scored for _, heads in one.slots.values() for head, found in heads.items()
-    }
+    # Stages may name their heads alike and mean classes here and numbers there: two kinds, with columns of their own.
+    kinds: dict[str, dict[str, None]] = {}
+    for one in scored:
+        for _, heads in one.slots.values():
+            for head, found in heads.items():
+                kinds.setdefault(head, {})[found.task.kind] = None
     return [
-        Column(name if len(heads) == 1 else f"{head}/{name}", head, metric, known_as)
-        for head, kind in heads.items()
+        Column(name if len(kinds) == 1 else f"{head}/{name}", head, metric, known_as)
+        for head, known in kinds.items()
         for name, known_as, metric in metrics
-        if metric.kind == kind
+        if metric.kind in known
     ]
 
 
@@ -162,8 +165,9 @@ def _cell(one: Tested, against: Tested | None, column: Column, request: RankRequ
     pairs: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Scored, Scored]] = {}
     for place in sorted(one.slots.keys() & against.slots.keys()):
         (slot, heads), (other, other_heads) = one.slots[place], against.slots[place]
-        if column.head in heads and column.head in other_heads:
-            pairs[slot.works, other.works] = (heads[column.head], other_heads[column.head])
+        ours, others = column.read(heads), column.read(other_heads)
+        if ours is not None and others is not None:
+            pairs[slot.works, other.works] = (ours, others)
     difference = summarise([values[a] - theirs[b] for a, b in pairs])
     if difference is not None:
         ends = interval(column.known_as, column.metric, tuple(pairs.values()), request.resamples, request.seed)
