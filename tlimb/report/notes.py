@@ -12,8 +12,10 @@ from tlimb.report.results import Scored
 from tlimb.report.statistics import LEAST_GROUPS
 from tlimb.report.table import Row, short
 
-SPREAD = (
-    "sd is over distinct trainings (repetitions and folds) on the same test people; it says nothing of other people"
+SPREAD = "sd is over distinct trainings (repetitions) on the same test people; it says nothing of other people"
+SPREAD_OF_FOLDS = (
+    "sd is over distinct trainings (repetitions and folds), and each fold has test people of its own; folds share "
+    "training people, so it is no standard error"
 )
 REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
 PERCENTILE = (
@@ -89,7 +91,7 @@ def notes(
     yield from _order(rows, columns, deciding, request)
     cells = [cell for row in rows for cell in row.cells.values()]
     if any(cell.value is not None and cell.value.sd is not None for cell in cells):
-        yield SPREAD
+        yield SPREAD_OF_FOLDS if any(slot.fold for one in tested for slot in one.arm.slots) else SPREAD
     if any(cell.value is not None and cell.value.n < row.done for row in rows for cell in row.cells.values()):
         yield REPEATED
     if any(cell.difference is not None and cell.difference.low is not None for cell in cells):

@@ -16,6 +16,7 @@ from tlimb.manifest import Graph
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.report.arms import Arm, arms
 from tlimb.report.collapse import collapses
+from tlimb.report.groups import groups
 from tlimb.report.notes import Column, Tested, notes
 from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
@@ -47,6 +48,9 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         for test in dict.fromkeys(row.test for row in rows)
     }
     ranked = _ranked(rows, deciding)
+    place = {(row.test, row.stage, row.labels): place for place, row in enumerate(ranked)}
+    best_first = sorted(scored, key=lambda one: place[one.arm.test, one.arm.stage, one.arm.row])
+    grouped, lacking = groups(best_first, columns, request.by, results)
     missing = tuple(
         Missing(one.arm.test, one.name, slot.replicate, "/".join(slot.fold), slot.absent)
         for one in scored
@@ -61,7 +65,8 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         planned=sum(row.planned for row in rows),
         done=sum(row.done for row in rows),
         environments=_environments(rows, results),
-        notes=(*notes(scored, ranked, columns, deciding, request), *collapses(scored, results)),
+        notes=(*notes(scored, ranked, columns, deciding, request), *collapses(scored, results), *lacking),
+        groups=grouped,
     )
 
 
