@@ -109,7 +109,10 @@ def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
             for name in names:
                 if not cohorts.known(name):
                     continue
-                found = _target(cohorts, name, target, str(listing.facts.get("kind", "")), objective)
+                kind = str(listing.facts.get("kind", ""))
+                # What learns from images and reads a label beside them, such as who is of like age, compares numbers.
+                kind = "number" if kind == "image" else kind
+                found = _target(cohorts, name, target, kind, objective)
                 related = (Related(study.datasets[name].pointer, "the dataset", on_key=True),)
                 found = (evolve(one, related=related) for one in found)
                 problems += [one for one in found if one not in problems]
