@@ -16,6 +16,7 @@ from tlimb.plan import images
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
+from tlimb.plan.groups import grouped
 from tlimb.plan.pieces import plain
 from tlimb.plan.reach import Reach
 from tlimb.plan.stages import UNLABELLED, Run
@@ -62,35 +63,7 @@ def indexed(study: Study, cohorts: Cohorts) -> list[Problem]:
             pointer = f"{dataset.origins.get('split', dataset.pointer)}/{split.name}"
             problems |= dict.fromkeys(unknown_labels(cohort, options, pointer))
         problems |= dict.fromkeys(narrow.unknown_names(cohort, dataset.only, cohorts.pointer_of_only(dataset)))
-    return [*problems, *_told_by(study, cohorts)]
-
-
-MOST_GROUPS = 20
-"""Values of a label from which results by it are called a mistake: a table of single people."""
-
-
-def _told_by(study: Study, cohorts: Cohorts) -> Iterator[Problem]:
-    """Check that some tested dataset has each label that results are told by, and that its values make groups."""
-    reach = Reach(study)
-    names: dict[str, None] = {}
-    for test in study.tests.values():
-        names |= dict.fromkeys(reach.words(test.dataset))
-        if test.dataset is None:
-            names |= {
-                name: None for stage in test.of if stage in study.stages for name in reach.datasets(study.stages[stage])
-            }
-    having = [cohorts.cohort(name) for name in names if cohorts.known(name)]
-    for position, label in enumerate(study.report.by if having else ()):
-        pointer = f"/report/by/{position}"
-        found = [cohort.labels[label] for cohort in having if label in cohort.labels]
-        if not found:
-            yield columns.missing_label(having[0], label, pointer)
-        elif (most := max(len(facts.classes) for facts in found)) > MOST_GROUPS:
-            message = f"`{label}` has {most} values, too many for a table with a line for each"
-            help_ = (
-                "add a column that puts them into groups, and name it here; each person's prediction: tlimb predictions"
-            )
-            yield Problem("target-type", message, pointer, help=help_)
+    return [*problems, *grouped(study, cohorts)]
 
 
 def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
