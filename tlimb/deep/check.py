@@ -15,6 +15,7 @@ from tlimb.deep.alike import Group
 from tlimb.deep.building import METHODS, Bench, said
 from tlimb.deep.determinism import without_kernel
 from tlimb.deep.findings import Elsewhere, Facts, Flaw, Images, Report
+from tlimb.deep.learners import unfit
 from tlimb.deep.rehearsal import Rehearsal, Step, UnfitError, rehearse
 from tlimb.manifest import canonical
 from tlimb.problems import Problem, Severity, TlimbError
@@ -83,6 +84,9 @@ class Checks:
         comparison = self._transfer(group, encoder)
         rehearsal, network, method = self._rehearse(group, inputs, comparison, method)
         self._kept_heads(group, network)
+        with self.bench.construction(method):
+            refused = list(unfit(group.first.hashed, network, inputs, self.bench.places))
+        self.flaws += [Flaw(tuple(group.works), setting, problem) for setting, problem in refused]
         self._after(group, network, rehearsal)
         freezer = Freezer(network.encoder, freeze)
         freezer.apply(0)
