@@ -26,7 +26,7 @@ class DomainAdaptation(Scenario):
             each domain's own; running statistics are kept for both, the source's validate the source, and the result
             has the target's. `frozen`: the running statistics that the encoder came with, which never move;
             it needs a parent that has some.
-        oracle: whether selection may read target labels; the ranking then says so.
+        oracle: changes nothing: `select: {role: target, oracle: true}` is what lets selection read target labels.
 
     Source: per-domain statistics: Li et al.: Revisiting batch normalization for practical domain adaptation, 2016;
         Chang et al.: Domain-specific batch normalization, CVPR 2019 (with scales of their own, which we share).
