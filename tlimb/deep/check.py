@@ -84,9 +84,7 @@ class Checks:
         comparison = self._transfer(group, encoder)
         rehearsal, network, method = self._rehearse(group, inputs, comparison, method)
         self._kept_heads(group, network)
-        with self.bench.construction(method):
-            refused = list(unfit(group.first.hashed, network, inputs, self.bench.places))
-        self.flaws += [Flaw(tuple(group.works), setting, problem) for setting, problem in refused]
+        self.flaws += [Flaw(tuple(group.works), *one) for one in unfit(group.first.hashed, inputs, self.bench)]
         self._after(group, network, rehearsal)
         freezer = Freezer(network.encoder, freeze)
         freezer.apply(0)
