@@ -227,3 +227,14 @@ def test_a_head_that_means_classes_in_one_stage_and_numbers_in_another_has_colum
     assert row(table, "b").cells["accuracy"].value is None
     assert row(table, "b").cells["mae"].value.mean == pytest.approx(0.5)
     assert row(table, "b").cells["mae"].difference is None
+
+
+def test_a_reason_that_goes_through_several_runs_names_the_run_that_failed_once(study, load_metric):
+    first = study.fit("pretrain", {}, 1, 0)
+    second = study.add({"kind": "fit", "heads": [], "stage": "finetune", "parents": {"encoder": first}})
+    study.predict(second, study.use("finetune", {}, 1, 0))
+    study.publish(first, {"status": "diverged", "reason": "loss nan"})
+
+    (missing,) = ranked(study, load_metric).missing
+
+    assert missing.absent.reason == f"loss nan (in {first[:16]})"

@@ -137,9 +137,10 @@ class Checks:
                 if len(made) > 1:
                     listed = ", ".join(sorted(sizes.text(one.shape) for one in made)[:4])
                     message = f"images of {len(made)} sizes come out of it for `{role}`, part `{part}`: {listed}"
-                    problem = Problem(
-                        "shape", message, help="give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
-                    )
+                    help_ = "give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
+                    if len(first.shape if first else next(iter(made)).shape) == 1:
+                        help_ = "keep as many time points of each:   time_series: {window_tr: N}"
+                    problem = Problem("shape", message, help=help_)
                     raise _Found(Flaw(tuple(group.works), "data", problem))
                 first = first or next(iter(made), None)
         if first is None:
