@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 import tlimb
+from tlimb.api.launching import PATH
 from tlimb.api.load import Loaded
 from tlimb.api.manifests import OWN_PLACES
 from tlimb.api.planning import rank_request
@@ -199,6 +200,16 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         (folder / name).unlink(missing_ok=True)
     disk.write_atomically(folder / INDEX, canonical(hashes).encode())
     return len(texts) + 1
+
+
+def unstartable(chosen: Backend, folder: Path) -> Iterator[Problem]:
+    """Warn of a folder whose path the engine cannot take, before somebody copies commands out of its README."""
+    path = str(folder.resolve())
+    if chosen.capabilities.plain_paths and not PATH.match(path):
+        odd = "".join(sorted({letter for letter in path if not PATH.match(f"/{letter}")}))
+        message = f"a project of {chosen.name} cannot be started in {path!r}: its path holds {odd!r}"
+        help_ = "emit into a folder whose path is of letters, digits and _ . / @ + = - only:   -o FOLDER"
+        yield Problem("path-not-allowed", message, severity=Severity.WARNING, help=help_)
 
 
 def _index(folder: Path) -> dict[str, str]:

@@ -15,7 +15,9 @@ from tlimb.deep.alike import Group
 from tlimb.deep.building import METHODS, Bench, said
 from tlimb.deep.determinism import without_kernel
 from tlimb.deep.findings import Elsewhere, Facts, Flaw, Images, Report
-from tlimb.deep.rehearsal import Rehearsal, Step, UnfitError, rehearse
+from tlimb.deep.learners import unfit
+from tlimb.deep.losses import Step
+from tlimb.deep.rehearsal import Rehearsal, UnfitError, rehearse
 from tlimb.manifest import canonical
 from tlimb.problems import Problem, Severity, TlimbError
 from tlimb.runner.api import Places
@@ -83,6 +85,7 @@ class Checks:
         comparison = self._transfer(group, encoder)
         rehearsal, network, method = self._rehearse(group, inputs, comparison, method)
         self._kept_heads(group, network)
+        self.flaws += [Flaw(tuple(group.works), *one) for one in unfit(group.first.hashed, inputs, self.bench)]
         self._after(group, network, rehearsal)
         freezer = Freezer(network.encoder, freeze)
         freezer.apply(0)
@@ -104,6 +107,7 @@ class Checks:
                 rehearsal.multiply_adds,
                 method,
                 None if comparison is None else _numbers(comparison),
+                () if comparison is None else tuple(comparison.changes.items()),
             )
         )
 
@@ -135,9 +139,10 @@ class Checks:
                 if len(made) > 1:
                     listed = ", ".join(sorted(sizes.text(one.shape) for one in made)[:4])
                     message = f"images of {len(made)} sizes come out of it for `{role}`, part `{part}`: {listed}"
-                    problem = Problem(
-                        "shape", message, help="give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
-                    )
+                    help_ = "give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
+                    if len(first.shape if first else next(iter(made)).shape) == 1:
+                        help_ = "keep as many time points of each:   time_series: {window_tr: N}"
+                    problem = Problem("shape", message, help=help_)
                     raise _Found(Flaw(tuple(group.works), "data", problem))
                 first = first or next(iter(made), None)
         if first is None:
@@ -294,17 +299,16 @@ class Checks:
         error: Exception | None = None
         for way in ways:
             try:
-                encoder = self.bench.encoder(hashed["architecture"], inputs, way)
-                with self.bench.construction(way):
-                    network = add_heads(encoder, inputs, hashed["heads"], 0, self.bench.places)
+                network = self.bench.network(hashed, inputs, way)
             except TlimbError as failed:
                 error = failed
                 continue
             known = {} if comparison is None else comparison.copied
-            step = Step(hashed, inputs, {key: value.detach() for key, value in known.items()})
+            transferred = {key: value.detach() for key, value in known.items()}
+            step = Step(hashed, inputs, transferred, self.bench.teachers(self._seen(group), way))
             try:
                 return (
-                    rehearse(self.bench, network, Freezer(encoder, hashed.get("freeze") or {}), step, way),
+                    rehearse(self.bench, network, Freezer(network.encoder, hashed.get("freeze") or {}), step, way),
                     network,
                     way,
                 )
@@ -314,6 +318,11 @@ class Checks:
                     break
         assert error is not None
         raise self._failed(group, inputs, error)
+
+    def _seen(self, group: Group) -> dict[str, tuple[Mapping[str, Any], Inputs]]:
+        """Give manifest and images of the networks that auxiliary objectives read; a flaw of theirs is told there."""
+        found = {slot: (one.first.hashed, self._inputs.get(id(one))) for slot, one in group.teachers.items()}
+        return {slot: (hashed, inputs) for slot, (hashed, inputs) in found.items() if inputs is not None}
 
     def _failed(self, group: Group, inputs: Inputs, error: Exception) -> _Found:
         if isinstance(error, TlimbError) and error.problems[0].code == "bad-option":
