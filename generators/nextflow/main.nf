@@ -11,7 +11,7 @@ workflow {
         error("say where the ranking goes: --outdir FOLDER")
     }
     if (!(params.places ==~ '/[A-Za-z0-9_./@+=-]+')) {
-        error("--places is the absolute path of a places.json, of letters, digits and _ . / @ + = - only")
+        error("${params.places} is no path of letters, digits and _ . / @ + = - only: move the project, or say --places")
     }
     if (!(params.binds ==~ '(/[A-Za-z0-9_./@+=-]+( /[A-Za-z0-9_./@+=-]+)*)?')) {
         error("--binds is absolute paths with a space between two, of letters, digits and _ . / @ + = - only")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from studies import tlimb
 
 from tlimb import backends
+from tlimb.api.emitting import unstartable
 from tlimb.backends.contracts import Backend, Capabilities
 from tlimb.backends.templates import NotAllowedError, allowed, groovy
 
@@ -216,7 +217,7 @@ def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tm
     (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
     tlimb(tmp_path, "phantom", "data", "-n", "40", "--families", "0")
     said = tlimb(tmp_path, "plan", "study.yaml").stdout
-    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 2 tasks of an engine, up to 6 into one" in said
+    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 1 task of an engine, up to 8 into one" in said
     tlimb(tmp_path, "emit", "study.yaml", "-o", "single")
     tlimb(tmp_path, "emit", "study.yaml", "-o", "packed", "--pack", "auto")
     tables = [(tmp_path / name / "plan" / "runs.csv").read_bytes() for name in ("single", "packed")]
@@ -224,3 +225,14 @@ def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tm
     assert "'-1' is no size" in tlimb(tmp_path, "emit", "study.yaml", "-o", "x", "--pack=-1", code=64).stderr
     (tmp_path / "study.yaml").write_text(SMALL.replace("epochs: 1", "epochs: 9999"), encoding="utf-8")
     assert "--pack auto" not in tlimb(tmp_path, "plan", "study.yaml").stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "letters"), [("my study", "' '"), ("brain's $x", '" $\'"'), ("étude", "'é'"), ("plain-1.0@x", None)]
+)
+def test_a_folder_in_which_nextflow_cannot_start_is_told_when_emitting(tmp_path, folder, letters):
+    found = {name: list(unstartable(backends.backend(name), tmp_path / folder)) for name in ALL}
+
+    assert found["local"] == found["listing"] == []
+    assert [one.code for one in found["nextflow"]] == ([] if letters is None else ["path-not-allowed"])
+    assert letters is None or found["nextflow"][0].message.endswith(f"its path holds {letters}")

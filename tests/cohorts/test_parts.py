@@ -221,6 +221,7 @@ def test_a_split_that_cannot_be_made_says_so(split, says):
     assert {p.code for p in problems} == {"split-too-small"}
     assert says in problems[0].message
     assert problems[0].pointer.startswith("/datasets/c/split")
+    assert problems[0].help[0].startswith("ask for fewer folds" if "folds" in says else "ask for fewer people")
 
 
 def test_an_unknown_label_is_named_with_its_place():

@@ -27,6 +27,35 @@ def related(problem):
     return [(one.place.span.line - LINES, one.place.span.column, one.message) for one in problem.related]
 
 
+# -- what cannot work with a network --
+
+
+def test_a_layer_that_delta_compares_and_a_network_has_not_is_told_at_the_auxiliary(study):
+    found = study.check(
+        VOLUMES + "  architecture: {resnet3d: {depth: 10, filters: 2}}\nstages:\n  pretrain: {}\n"
+        "  good: {from: pretrain, auxiliary: {delta: {layers: [layer3]}}}\n"
+        "  finetune: {from: pretrain, auxiliary: {delta: {layers: [layer9]}}}\n"
+    )
+
+    problem = only(found, "bad-option")
+    assert problem.message == "delta: the encoder has no layer 'layer9'; write one such as layer4"
+    assert at(problem) == (6, 41)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_new_statistics_of_a_network_without_batch_normalisation_are_told_at_the_scenario(study, precision):
+    # Mixed precision is tried in another way, in which a copy of a network would end the process.
+    trainer = f"trainer: {{epochs: 1, batch_size: 2, precision: {precision}}}"
+    found = study.check(
+        VOLUMES + "  architecture: {vit3d: {patch_size: 4, width: 8, depth: 1, heads: 2}}\nstages:\n"
+        f"  pretrain: {{{trainer}}}\n  adapt: {{from: pretrain, scenario: adabn, {trainer}}}\n"
+    )
+
+    problem = only(found, "bad-option")
+    assert "needs an encoder with batch normalisation" in problem.message
+    assert at(problem) == (5, 37)
+
+
 # -- layers to freeze up to --
 
 RESNET = VOLUMES + "  architecture: {resnet3d: {depth: 10, filters: 2}}\nstages:\n  pretrain: {}\n"

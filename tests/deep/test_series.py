@@ -77,3 +77,12 @@ def test_a_window_that_is_longer_than_the_series_is_told_at_the_data(series):
     found = series.check("  data: {time_series: {window_tr: 30}}\n  architecture: tcn\nstages: {train: {}}\n")
     (problem,) = told(found, "shape")
     assert "a run has 24 time points, fewer than 0 to skip and 30 to keep" in problem.message
+
+
+def test_series_of_several_lengths_are_told_with_the_option_that_cuts_them(series):
+    short = (series.folder / "p3.tsv").read_text().splitlines()[:21]
+    (series.folder / "p3.tsv").write_text("\n".join(short) + "\n")
+    found = series.check("  data: {time_series: {}}\n  architecture: connectivity\nstages: {train: {}}\n")
+    (problem,) = told(found, "shape")
+    assert "images of 2 sizes" in problem.message
+    assert problem.help == ("keep as many time points of each:   time_series: {window_tr: N}",)

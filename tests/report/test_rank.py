@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from tests.report.conftest import PEOPLE
 from tlimb.cohorts import view
+from tlimb.manifest import digest
 from tlimb.problems import ExitCode, TlimbError
 from tlimb.report import text
 from tlimb.report.rank import rank
@@ -190,3 +192,49 @@ def test_relatives_are_one_group_and_too_few_groups_give_no_interval_but_a_note(
     assert found.cells["accuracy"].difference.low is None
     assert any("40 test people are only 5 independent groups" in note for note in table.notes)
     assert "(40 people of 5 families, 40 images)" in text.text(table)
+
+
+def test_a_head_that_means_classes_in_one_stage_and_numbers_in_another_has_columns_for_both(study, load_metric):
+    class Error:
+        kind, direction = "number", "min"
+
+        def compute(self, targets, predictions):
+            return float(np.mean(np.abs(targets - predictions)))
+
+    study.view = study.keep_view(
+        [
+            {"row": n, "person": f"p{n}", "sha256": digest(n), "mask_sha256": None, "labels": {"sex": n % 2}}
+            for n in range(PEOPLE)
+        ]
+    )
+    for stage, classes, made in (("a", ["0", "1"], study.predictions(30)["sex"]), ("b", [], np.full(PEOPLE, 0.25))):
+        head = {"name": "sex", "facts": {"label": "sex", "classes": classes}}
+        fit = study.add({"kind": "fit", "heads": [head], "stage": stage, "parents": {}})
+        predict = study.predict(fit, study.use(stage, {}, None, 0))
+        study.publish(fit, {})
+        study.publish(predict, {}, {"rows": np.arange(PEOPLE), "sex": made})
+    metrics = (*study.request.metrics, {"class": "tlimb.components.metrics.mae.MAE", "options": {}})
+    table = ranked(
+        study,
+        lambda one: Error() if "mae" in one["class"] else load_metric(one),
+        metrics=metrics,
+        against="a",
+        resamples=50,
+    )
+
+    assert row(table, "a").cells["accuracy"].value.mean == pytest.approx(0.75)
+    assert row(table, "a").cells["mae"].value is None
+    assert row(table, "b").cells["accuracy"].value is None
+    assert row(table, "b").cells["mae"].value.mean == pytest.approx(0.5)
+    assert row(table, "b").cells["mae"].difference is None
+
+
+def test_a_reason_that_goes_through_several_runs_names_the_run_that_failed_once(study, load_metric):
+    first = study.fit("pretrain", {}, 1, 0)
+    second = study.add({"kind": "fit", "heads": [], "stage": "finetune", "parents": {"encoder": first}})
+    study.predict(second, study.use("finetune", {}, 1, 0))
+    study.publish(first, {"status": "diverged", "reason": "loss nan"})
+
+    (missing,) = ranked(study, load_metric).missing
+
+    assert missing.absent.reason == f"loss nan (in {first[:16]})"

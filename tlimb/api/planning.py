@@ -13,7 +13,7 @@ from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
 from tlimb.cohorts.hashing import HashCache
-from tlimb.cohorts.view import private_folder, with_groups, write_views
+from tlimb.cohorts.view import private_folder, with_groups, with_values, write_views
 from tlimb.describe import installed
 from tlimb.language.model import Study
 from tlimb.language.values import Component
@@ -27,6 +27,7 @@ from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.plan.scarce import scarce
 from tlimb.plan.sharing import sharing
+from tlimb.plan.weighted import weighted
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk, environments
 from tlimb.store.environments import Here
@@ -67,6 +68,7 @@ def make_plan(
             *sharing(study, expansion, cohorts, loaded.catalogue),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
+            *weighted(study, expansion, loaded.catalogue, cohorts),
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
         problems += [*cautions.cautions(study, expansion, cohorts), *images.problems(study, loaded.catalogue, cohorts)]
@@ -86,6 +88,8 @@ def make_plan(
     grouped = {
         key: with_groups(found, guard.kinship.tokens(cohorts.rows_of[key])) for key, found in cohorts.views.items()
     }
+    for key in {one.view for evaluations in expansion.tests.values() for one in evaluations}:
+        grouped[key] = with_values(grouped[key], cohorts.rows_of[key], study.report.by)
     write_views(place.private, grouped)
     return Plan(
         study,
@@ -243,6 +247,7 @@ def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
         "resamples": 2000,
         "seed": study.seed,
         "notes": list(_cautions(plan)),
+        **({"by": list(study.report.by)} if study.report.by else {}),
     }
 
 

@@ -7,7 +7,7 @@ from statistics import mean
 from attrs import frozen
 
 from tlimb.api.project import Project
-from tlimb.manifest import Graph, Manifest
+from tlimb.manifest import Graph, Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.store import Store
 from tlimb.store.claims import claimed
@@ -55,9 +55,9 @@ def _state(node: Manifest, store: Store, running: Mapping[str, str], before: Map
         return State(node.work, "running", running[node.work])
     if _closed(node, store):
         return State(node.work, "not selected")
-    bad = [before[parent] for parent in node.parents if before.get(parent, _NOBODY).state in ("failed", "skipped")]
-    if bad:
-        return State(node.work, "skipped", f"{bad[0].work[:16]} failed" if bad[0].state == "failed" else bad[0].said)
+    lost = _lost(node, store, before)
+    if lost:
+        return State(node.work, "skipped", lost)
     code = int(last.get("code", ExitCode.DONE))
     if code == ExitCode.YIELDED or (code >= 128 and "reason" in last):
         return State(node.work, "yielded", str(last.get("reason", "")), seconds)
@@ -67,6 +67,26 @@ def _state(node: Manifest, store: Store, running: Mapping[str, str], before: Map
 
 
 _NOBODY = State("", "")
+
+
+def _lost(node: Manifest, store: Store, before: Mapping[str, State]) -> str:
+    """Say why a run will never start; empty while it may."""
+    # A diverged candidate cannot win, but it stops no selection.
+    ends = ("failed", "skipped") if node.kind is Kind.SELECT else ("failed", "skipped", "diverged")
+    lost = [before[parent] for parent in node.parents if before.get(parent, _NOBODY).state in ends]
+    if not lost and node.gates:
+        gates = [before.get(gate.select, _NOBODY) for gate in node.gates]
+        if all(gate.state in ends or (gate.state == "done" and _undecided(gate.work, store)) for gate in gates):
+            lost = gates
+    if not lost:
+        return ""
+    first = lost[0]
+    ended = "could choose none" if first.state == "done" else first.state
+    return first.said if first.state == "skipped" else f"{first.work[:16]} {ended}"
+
+
+def _undecided(select: str, store: Store) -> bool:
+    return (store.glance(select) or {}).get("chosen", 0) is None
 
 
 def _closed(node: Manifest, store: Store) -> bool:

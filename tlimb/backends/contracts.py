@@ -59,12 +59,14 @@ class Capabilities:
         containers: runs may be put into a container image.
         resources: keys of `execution.resources` that are passed on.
         engines: names of the `backend:` components of the language that it can run on.
+        plain_paths: the project can only be started in a folder whose path is of letters, digits and _ . / @ + = -.
     """
 
     late_binding: bool
     containers: bool
     resources: frozenset[str]
     engines: frozenset[str]
+    plain_paths: bool = False
 
 
 class Backend(ABC):

@@ -18,6 +18,7 @@ class Nextflow(Backend):
         containers=True,
         resources=frozenset({"cpus", "gpus", "memory_gb", "time_h"}),
         engines=frozenset({"local", "slurm", "kubernetes"}),
+        plain_paths=True,
     )
 
     def files(self, emission: Emission) -> Files:

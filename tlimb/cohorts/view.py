@@ -63,6 +63,20 @@ def with_groups(found: View, tokens: Sequence[str]) -> View:
     return {**found, "rows": rows}
 
 
+def with_values(found: View, rows: Sequence[Row], labels: Sequence[str]) -> View:
+    """Give a view whose rows also say, as text, the labels that results are told by; its digest stays what it is.
+
+    Args:
+        found: the view.
+        rows: its rows as they were planned, with all labels of their tables.
+        labels: names; a row without a value has None.
+    """
+    if not labels:
+        return found
+    values = [{label: None if (v := row.labels.get(label)) is None else text(v) for label in labels} for row in rows]
+    return {**found, "rows": [{**one, "by": known} for one, known in zip(found["rows"], values, strict=True)]}
+
+
 def digest_of(found: View) -> str:
     """Compute the digest anew from a view's own rows."""
     rows = found["rows"]
@@ -77,7 +91,8 @@ def digest_of(found: View) -> str:
 def write_views(private: Path, views: Mapping[str, View]) -> None:
     """Write views to `private/views/<digest>.json` (files 0600, folders 0700); equal files are left alone.
 
-    A file of the same digest whose paths have moved since is replaced.
+    A file of the same digest whose paths have moved since is replaced; labels that another study tells its results by
+    are kept.
 
     Raises:
         OSError: the private folder cannot be written.
@@ -85,9 +100,27 @@ def write_views(private: Path, views: Mapping[str, View]) -> None:
     folder = private_folder(private / "views")
     for key, content in views.items():
         path = folder / f"{key}.json"
-        data = canonical(content).encode()
-        if not path.is_file() or path.read_bytes() != data:
+        old = path.read_bytes() if path.is_file() else b""
+        data = canonical(_keeping_values(content, old)).encode()
+        if old != data:
             disk.write_atomically(path, data, 0o600)
+
+
+def _keeping_values(content: View, old: bytes) -> View:
+    """Add what an older file of the same view says of its rows for the tables of other studies."""
+    if b'"by"' not in old:
+        return content
+    try:
+        before = [(row["person"], row["image"], row.get("by") or {}) for row in json.loads(old)["rows"]]
+    except (KeyError, TypeError, ValueError):
+        return content
+    if [(person, image) for person, image, _ in before] != [(row["person"], row["image"]) for row in content["rows"]]:
+        return content
+    rows = [
+        {**row, "by": {**known, **row.get("by", {})}}
+        for row, (_, _, known) in zip(content["rows"], before, strict=True)
+    ]
+    return {**content, "rows": rows}
 
 
 def read_view(private: Path, key: str) -> View:

@@ -157,6 +157,13 @@ class StepContext:
     notes: dict[str, Tensor] = field(factory=dict)
 
 
+class NetworkUnfitError(ValueError):
+    """A scenario, weighting or auxiliary objective cannot work with the network that it is given; the message says why.
+
+    `tlimb validate --deep` tells it at the setting's place, and a run ends with it as the user's mistake.
+    """
+
+
 class Learner(Component):
     """What scenarios, weightings and auxiliary objectives share: they may own layers, and act after each step."""
 
@@ -181,6 +188,9 @@ class Learner(Component):
 
         Returns:
             None when it owns nothing.
+
+        Raises:
+            NetworkUnfitError: it cannot work with this network.
         """
         return None
 

@@ -16,6 +16,7 @@ from tlimb.deep.alike import Group
 from tlimb.deep.building import METHODS, Bench, said
 from tlimb.deep.determinism import without_kernel
 from tlimb.deep.findings import Elsewhere, Facts, Flaw, Images, Report
+from tlimb.deep.learners import unfit
 from tlimb.deep.losses import Step
 from tlimb.deep.rehearsal import Rehearsal, UnfitError, rehearse
 from tlimb.manifest import canonical
@@ -85,6 +86,7 @@ class Checks:
         comparison = self._transfer(group, encoder)
         rehearsal, network, method = self._rehearse(group, inputs, comparison, method)
         self._kept_heads(group, network)
+        self.flaws += [Flaw(tuple(group.works), *one) for one in unfit(group.first.hashed, inputs, self.bench)]
         self._after(group, network, rehearsal)
         freezer = Freezer(network.encoder, freeze)
         freezer.apply(0)
@@ -138,9 +140,10 @@ class Checks:
                 if len(made) > 1:
                     listed = ", ".join(sorted(sizes.text(one.shape) for one in made)[:4])
                     message = f"images of {len(made)} sizes come out of it for `{role}`, part `{part}`: {listed}"
-                    problem = Problem(
-                        "shape", message, help="give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
-                    )
+                    help_ = "give all one size: `crop`, or `size` of `slices_2d` and `crop_center`"
+                    if len(first.shape if first else next(iter(made)).shape) == 1:
+                        help_ = "keep as many time points of each:   time_series: {window_tr: N}"
+                    problem = Problem("shape", message, help=help_)
                     raise _Found(Flaw(tuple(group.works), "data", problem))
                 first = first or next(iter(made), None)
         if first is None:

@@ -41,6 +41,7 @@ FACTS = (
     "metrics",
     "direction",
     "needs_parent",
+    "needs_parent_with",
     "needs_head",
     "slots",
     "roles",

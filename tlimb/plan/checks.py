@@ -16,6 +16,7 @@ from tlimb.plan import images
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
 from tlimb.plan.expand import Expander, Expansion
+from tlimb.plan.groups import grouped
 from tlimb.plan.pieces import plain
 from tlimb.plan.reach import Reach
 from tlimb.plan.stages import UNLABELLED, Run
@@ -62,7 +63,7 @@ def indexed(study: Study, cohorts: Cohorts) -> list[Problem]:
             pointer = f"{dataset.origins.get('split', dataset.pointer)}/{split.name}"
             problems |= dict.fromkeys(unknown_labels(cohort, options, pointer))
         problems |= dict.fromkeys(narrow.unknown_names(cohort, dataset.only, cohorts.pointer_of_only(dataset)))
-    return list(problems)
+    return [*problems, *grouped(study, cohorts)]
 
 
 def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
@@ -81,7 +82,10 @@ def data(study: Study, catalogue: Catalogue, cohorts: Cohorts) -> list[Problem]:
             for name in names:
                 if not cohorts.known(name):
                     continue
-                found = _target(cohorts, name, target, str(listing.facts.get("kind", "")), objective)
+                kind = str(listing.facts.get("kind", ""))
+                # What learns from images and reads a label beside them, such as who is of like age, compares numbers.
+                kind = "number" if kind == "image" else kind
+                found = _target(cohorts, name, target, kind, objective)
                 related = (Related(study.datasets[name].pointer, "the dataset", on_key=True),)
                 found = (evolve(one, related=related) for one in found)
                 problems += [one for one in found if one not in problems]

@@ -101,7 +101,9 @@ def _validation(node: Manifest, selected: set[Watched], known: Known, found: Fou
         watched |= {(monitor.get("role"), head) for head in heads}
     for position, head in enumerate(hashed["heads"]):
         label = head["facts"]["label"]
-        for order, role in enumerate(_roles(node, head)):
+        # Labels of a target choose only where the study owns up to it; then somebody must have them.
+        oracle = sorted({role for role, _ in selected if role in UNLABELLED and role in hashed["views"]})
+        for order, role in enumerate([*_roles(node, head), *oracle]):
             view = hashed["views"][role]["val"]
             if label is None or view is None or known(view, label):
                 continue

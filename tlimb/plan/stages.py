@@ -295,6 +295,13 @@ class Stages:
         by = None if sampler.value is None else sampler.value["options"].get("by")
         return by if isinstance(by, str) and by != "dataset" else None
 
+    def _oracle(self, tasks: tuple[Task, ...]) -> tuple[str, ...]:
+        """Give the labels of the target's validation people, where the study owns up to choosing by them."""
+        select = self.study.select
+        if select is None or not select.oracle or select.role != "target":
+            return ()
+        return tuple(one.label for one in tasks if one.label is not None and select.head in (None, one.name))
+
     def _data_pieces(self, uses: Mapping[str, Uses], tasks: tuple[Task, ...], by: str | None) -> dict[str, Piece]:
         # Both are remembered by the memo, so that equal ones are the same object for as long as this one lives.
         key = (id(uses), id(tasks), by)
@@ -308,7 +315,11 @@ class Stages:
             labels = labels_of(tasks, role)
             if by is not None and role not in UNLABELLED:
                 labels = tuple(sorted({*labels, by}))
-            views[role] = {part: self.data.view(pool, part, labels) for part in ("train", "val")}
+            choosing = self._oracle(tasks) if role == "target" else ()
+            views[role] = {
+                "train": self.data.view(pool, "train", labels),
+                "val": self.data.view(pool, "val", tuple(sorted({*labels, *choosing}))),
+            }
         for task in tasks:
             pool = tuple(use for _, found in _roles(uses, task.role) for use in found)
             heads.append(

@@ -12,9 +12,15 @@ from tlimb.report.results import Scored
 from tlimb.report.statistics import LEAST_GROUPS
 from tlimb.report.table import Row, short
 
-SPREAD = (
-    "sd is over distinct trainings (repetitions and folds) on the same test people; it says nothing of other people"
+SPREAD = "sd is over distinct trainings (repetitions) on the same test people; it says nothing of other people"
+SPREAD_OF_FOLDS = (
+    "sd is over distinct trainings (repetitions and folds) and their test people; trainings share people, so sd over "
+    "the root of n is smaller than the standard error of the mean"
 )
+"""Of folds and of divisions drawn anew.
+
+Source: Bengio, Grandvalet: No unbiased estimator of the variance of k-fold cross-validation, JMLR 2004, section 3.
+"""
 REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
 PERCENTILE = (
     "[..] is the 95 % interval of the difference over test people, {} bootstrap samples of whole families, trainings "
@@ -37,6 +43,11 @@ class Column:
     metric: MetricLike
     known_as: str
 
+    def read(self, heads: Mapping[str, Scored]) -> Scored | None:
+        """Give the predictions that the metric applies to; None where the head predicts another kind, or is absent."""
+        scored = heads.get(self.head)
+        return scored if scored is not None and scored.task.kind == self.metric.kind else None
+
 
 @frozen(eq=False)
 class Tested:
@@ -56,13 +67,13 @@ class Tested:
         if column.name not in self._known:
             self._known[column.name] = {
                 works: float(column.metric.compute(scored.targets, scored.predictions))
-                for works, scored in self.trainings(column.head).items()
+                for works, scored in self.trainings(column).items()
             }
         return self._known[column.name]
 
-    def trainings(self, head: str) -> dict[tuple[str, ...], Scored]:
-        """Give the predictions of a head, once for each distinct training."""
-        return {slot.works: heads[head] for slot, heads in self.slots.values() if head in heads}
+    def trainings(self, column: Column) -> dict[tuple[str, ...], Scored]:
+        """Give the predictions of a column's head, once for each distinct training."""
+        return {slot.works: scored for slot, heads in self.slots.values() if (scored := column.read(heads)) is not None}
 
 
 def notes(
@@ -84,7 +95,7 @@ def notes(
     yield from _order(rows, columns, deciding, request)
     cells = [cell for row in rows for cell in row.cells.values()]
     if any(cell.value is not None and cell.value.sd is not None for cell in cells):
-        yield SPREAD
+        yield SPREAD_OF_FOLDS if any(_differ(one) for one in tested) else SPREAD
     if any(cell.value is not None and cell.value.n < row.done for row in rows for cell in row.cells.values()):
         yield REPEATED
     if any(cell.difference is not None and cell.difference.low is not None for cell in cells):
@@ -93,6 +104,11 @@ def notes(
         yield from _undefined(one, columns)
     for row in rows:
         yield from _comparison(row, request)
+
+
+def _differ(one: Tested) -> bool:
+    """Say whether the trainings of a row are tested on different people."""
+    return len({scored.people for _, heads in one.slots.values() for scored in heads.values()}) > 1
 
 
 def _order(
@@ -114,13 +130,13 @@ def _order(
 def _undefined(one: Tested, columns: Iterable[Column]) -> Iterator[str]:
     """Say which metrics of a row have no value although its runs are done, and why."""
     for column in columns:
-        values, trainings = one.values(column), one.trainings(column.head)
+        values, trainings = one.values(column), one.trainings(column)
         lacking = [works for works, value in values.items() if not math.isfinite(value)]
         if lacking:
             reason = why_undefined(trainings[lacking[0]])
             yield f"{one.name}: {column.name} is undefined in {len(lacking)} of {len(values)} runs, {reason}"
-    for head in dict.fromkeys(column.head for column in columns):
-        trainings = one.trainings(head)
+    for head, column in {column.head: column for column in columns if column.metric.kind == "class"}.items():
+        trainings = one.trainings(column)
         partly = [scored for scored in trainings.values() if 1 < len(np.unique(scored.targets)) < _classes(scored)]
         if partly:
             where = f"in {len(partly)} of {len(trainings)} runs"

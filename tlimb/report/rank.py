@@ -16,6 +16,7 @@ from tlimb.manifest import Graph
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.report.arms import Arm, arms
 from tlimb.report.collapse import collapses
+from tlimb.report.groups import groups
 from tlimb.report.notes import Column, Tested, notes
 from tlimb.report.request import Load, MetricLike, RankRequest, known_as, load_builtin, metric_name
 from tlimb.report.results import Results, Scored
@@ -47,6 +48,9 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         for test in dict.fromkeys(row.test for row in rows)
     }
     ranked = _ranked(rows, deciding)
+    place = {(row.test, row.stage, row.labels): place for place, row in enumerate(ranked)}
+    best_first = sorted(scored, key=lambda one: place[one.arm.test, one.arm.stage, one.arm.row])
+    grouped, lacking = groups(best_first, columns, request.by, results)
     missing = tuple(
         Missing(one.arm.test, one.name, slot.replicate, "/".join(slot.fold), slot.absent)
         for one in scored
@@ -61,7 +65,8 @@ def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: 
         planned=sum(row.planned for row in rows),
         done=sum(row.done for row in rows),
         environments=_environments(rows, results),
-        notes=(*notes(scored, ranked, columns, deciding, request), *collapses(scored, results)),
+        notes=(*notes(scored, ranked, columns, deciding, request), *collapses(scored, results), *lacking),
+        groups=grouped,
     )
 
 
@@ -84,14 +89,17 @@ def _score(arm: Arm, results: Results) -> Tested:
 
 
 def _columns(scored: Iterable[Tested], metrics: list[tuple[str, str, MetricLike]]) -> list[Column]:
-    heads = {
-        head: found.task.kind for one in scored for _, heads in one.slots.values() for head, found in heads.items()
-    }
+    # Stages may name their heads alike and mean classes here and numbers there: two kinds, with columns of their own.
+    kinds: dict[str, dict[str, None]] = {}
+    for one in scored:
+        for _, heads in one.slots.values():
+            for head, found in heads.items():
+                kinds.setdefault(head, {})[found.task.kind] = None
     return [
-        Column(name if len(heads) == 1 else f"{head}/{name}", head, metric, known_as)
-        for head, kind in heads.items()
+        Column(name if len(kinds) == 1 else f"{head}/{name}", head, metric, known_as)
+        for head, known in kinds.items()
         for name, known_as, metric in metrics
-        if metric.kind == kind
+        if metric.kind in known
     ]
 
 
@@ -125,7 +133,7 @@ def _row(one: Tested, against: Tested | None, columns: list[Column], request: Ra
     values = [value for value in values if value is not None]
     chosen = Counter(
         ", ".join(f"{short(place)}={label}" for place, label in slot.configuration)
-        for slot in {slot.fold: slot for slot in arm.slots if slot.works}.values()
+        for slot in {(slot.fold, slot.select): slot for slot in arm.slots if slot.works}.values()
     )
     return Row(
         rank=None,
@@ -162,8 +170,9 @@ def _cell(one: Tested, against: Tested | None, column: Column, request: RankRequ
     pairs: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Scored, Scored]] = {}
     for place in sorted(one.slots.keys() & against.slots.keys()):
         (slot, heads), (other, other_heads) = one.slots[place], against.slots[place]
-        if column.head in heads and column.head in other_heads:
-            pairs[slot.works, other.works] = (heads[column.head], other_heads[column.head])
+        ours, others = column.read(heads), column.read(other_heads)
+        if ours is not None and others is not None:
+            pairs[slot.works, other.works] = (ours, others)
     difference = summarise([values[a] - theirs[b] for a, b in pairs])
     if difference is not None:
         ends = interval(column.known_as, column.metric, tuple(pairs.values()), request.resamples, request.seed)

@@ -41,6 +41,7 @@ class RankRequest:
             among `metrics`, else by the first metric. None ranks by the first metric.
         resamples: bootstrap samples for the interval of a difference; 0 for none.
         seed: seed of the bootstrap.
+        by: labels whose values are groups of test people, with results of their own.
     """
 
     study: str
@@ -49,10 +50,11 @@ class RankRequest:
     select: Mapping[str, Any] | None = None
     resamples: int = 0
     seed: int = 0
+    by: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RankRequest":
-        """Read it from a plan's summary: the keys study, metrics, against, select, resamples, seed."""
+        """Read it from a plan's summary: the keys study, metrics, against, select, resamples, seed, by."""
         return cls(
             study=value["study"],
             metrics=tuple(value["metrics"]),
@@ -60,6 +62,7 @@ class RankRequest:
             select=value.get("select"),
             resamples=int(value.get("resamples", 0)),
             seed=int(value.get("seed", 0)),
+            by=tuple(value.get("by", ())),
         )
 
 

@@ -116,7 +116,8 @@ class Results:
                 if found.state == "diverged" and self._kind(work) is Kind.SELECT:
                     continue  # a diverged candidate cannot win, but it stops no selection
                 state = "diverged" if found.state == "diverged" else "skipped"
-                return Absent(state, f"{found.reason} (in {found.work[:16]})", found.work)
+                where = f" (in {found.work[:16]})"
+                return Absent(state, found.reason.removesuffix(where) + where, found.work)
         if self.store.path(work).is_dir():
             return Absent("pending", "it was computed in another environment, which `execution.reuse` refuses", work)
         return _failure(work, self.store.record(work))

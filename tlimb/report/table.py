@@ -32,7 +32,8 @@ class Row:
         stage: name of the tested stage.
         labels: what is compared, (place in the spec, label).
         configurations: how many were searched.
-        chosen: label of the chosen configuration -> number of folds that chose it.
+        chosen: label of the chosen configuration -> number of folds that chose it, over all
+            repetitions where each has a split of its own.
         selection: mean validation value by which it was chosen; None without a selection.
         planned: repetitions times folds.
         done: how many of them have a value.
@@ -69,6 +70,30 @@ class Row:
 
 
 @frozen
+class Group:
+    """One row of the table, for the test people with one value of a label.
+
+    Attributes:
+        test: name of the test.
+        row: stage and labels of the row, as the table names it.
+        label: the label whose values are the groups.
+        value: the value of this group, as text.
+        people: distinct participants in it.
+        images: their distinct images.
+        cells: column -> over the distinct trainings that were tested on somebody of the group; None where the metric is
+            undefined in one of them.
+    """
+
+    test: str
+    row: str
+    label: str
+    value: str
+    people: int
+    images: int
+    cells: Mapping[str, Summary | None]
+
+
+@frozen
 class Missing:
     """A run that should have a value and has none."""
 
@@ -92,6 +117,7 @@ class Table:
         done: runs that have a value.
         environments: what differs between the environments of the runs: name -> values found.
         notes: what a reader must know, one sentence each.
+        groups: the rows again for each group of test people, where `report.by` asks for it.
     """
 
     study: str
@@ -102,6 +128,7 @@ class Table:
     done: int
     environments: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    groups: tuple[Group, ...] = ()
 
     @property
     def partial(self) -> bool:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
@@ -30,6 +30,8 @@ def text(table: Table) -> str:
         held = f"{people} people" + (f" of {families} families" if families < people else "")
         lines += [f"{clean(table.study)}: test {clean(test)} ({held}, {images} images)", ""]
         lines += [*_aligned([head, *cells]), ""]
+        for label, head, cells in _by(table, test):
+            lines += [f"{clean(table.study)}: test {clean(test)} by {clean(label)}", "", *_aligned([head, *cells]), ""]
     return "\n".join([*lines, *_tail(table)]) + "\n"
 
 
@@ -40,11 +42,16 @@ def markdown(table: Table) -> str:
         head, cells = _grid(table, [row for row in table.rows if row.test == test])
         lines += [f"## {clean(test)}", "", _bar(head), _bar(["---"] * len(head))]
         lines += [*(_bar(row) for row in cells), ""]
+        for label, head, cells in _by(table, test):
+            lines += [f"## {clean(test)} by {clean(label)}", "", _bar(head), _bar(["---"] * len(head))]
+            lines += [*(_bar(row) for row in cells), ""]
     return "\n".join([*lines, *(f"{line}  " if line else "" for line in _tail(table))]) + "\n"
 
 
 def separated(table: Table, separator: str = ",") -> str:
     """Write one line a row and metric, with all digits; no cell begins a spreadsheet formula.
+
+    Where results are told by a label, a last column names the group, empty for everybody, and each group has lines too.
 
     Args:
         table: the ranking.
@@ -55,6 +62,7 @@ def separated(table: Table, separator: str = ",") -> str:
         *("difference", "difference_sd", "difference_n", "difference_low", "difference_high", "against"),
         *("configurations", "chosen", "selection", "planned", "done", "people", "families", "images", "states"),
     ]
+    names += ["group"] if table.groups else []
     out = io.StringIO()
     writer = csv.writer(out, delimiter=separator, lineterminator="\n")
     writer.writerow(names)
@@ -68,7 +76,7 @@ def separated(table: Table, separator: str = ",") -> str:
                 "test": row.test,
                 "rank": row.rank,
                 "stage": row.stage,
-                "labels": "; ".join(f"{place}={label}" for place, label in row.labels),
+                "labels": _labels(row),
                 "metric": column,
                 "direction": direction,
                 **_numbers(cell.value, ("mean", "sd", "n")),
@@ -88,12 +96,36 @@ def separated(table: Table, separator: str = ",") -> str:
                 "states": "; ".join(f"{state} {count}" for state, count in row.states),
             }
             writer.writerow([guarded(record.get(name)) for name in names])
+    writer.writerows([guarded(record.get(name)) for name in names] for record in _of_groups(table))
     return out.getvalue()
+
+
+def _of_groups(table: Table) -> Iterator[dict[str, object]]:
+    for group in table.groups:
+        row = next(row for row in table.rows if (row.test, row.name) == (group.test, group.row))
+        for column, direction in table.columns.items():
+            if group.cells.get(column) is None and row.cells[column].value is None:
+                continue
+            yield {
+                "study": table.study,
+                "test": row.test,
+                "rank": row.rank,
+                "stage": row.stage,
+                "labels": _labels(row),
+                "metric": column,
+                "direction": direction,
+                **_numbers(group.cells.get(column), ("mean", "sd", "n")),
+                "people": group.people,
+                "images": group.images,
+                "group": f"{group.label}={group.value}",
+            }
 
 
 def to_json(table: Table) -> str:
     """Write everything the table knows, keys sorted; a value that is not finite is null."""
     value = {"tlimb": 1, **asdict(table, recurse=True), "partial": table.partial}
+    if not table.groups:
+        del value["groups"]
     return json.dumps(_finite(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -113,6 +145,10 @@ def guarded(value: object) -> str:
 def clean(value: str) -> str:
     """Replace control characters, so that a name cannot move a terminal's cursor or end a line."""
     return "".join("?" if unicodedata.category(letter)[0] == "C" else letter for letter in value)
+
+
+def _labels(row: Row) -> str:
+    return "; ".join(f"{place}={label}" for place, label in row.labels)
 
 
 def _reached(row: Row, column: str) -> bool:
@@ -158,6 +194,25 @@ def _grid(table: Table, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         ("runs", lambda row: str(row.done) if row.done == row.planned else f"{row.done} of {row.planned}"),
     ]
     return [name for name, _ in columns], [[write(row) for _, write in columns] for row in rows]
+
+
+def _by(table: Table, test: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Give label, header and cells of each table by groups; columns in which nothing stands are left out."""
+    found = [group for group in table.groups if group.test == test]
+    for label in dict.fromkeys(group.label for group in found):
+        groups = [group for group in found if group.label == label]
+        shown = [name for name in table.columns if any(group.cells.get(name) for group in groups)]
+        arrows = [f"{name} {'↑' if table.columns[name] == 'max' else '↓'}" for name in shown]
+        cells = [
+            [
+                *(clean(group.value), clean(group.row)),
+                *(_value(group.cells.get(name)) for name in shown),
+                str(max((cell.n for cell in group.cells.values() if cell), default=0)),
+                *(str(group.people), str(group.images)),
+            ]
+            for group in groups
+        ]
+        yield label, [clean(label), "row", *arrows, "n", "people", "images"], cells
 
 
 def _chosen(row: Row) -> str:

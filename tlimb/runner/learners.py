@@ -12,6 +12,7 @@ from tlimb.components.contracts import (
     Inputs,
     Learner,
     Network,
+    NetworkUnfitError,
     Objective,
     Optimizer,
     Sampler,
@@ -91,11 +92,18 @@ def refuse_indivisible(parts: Mapping[str, Learner | Objective]) -> None:
 
 
 def own_layers(learners: Mapping[str, Learner], network: Network, inputs: Inputs, seed: int) -> dict[str, nn.Module]:
-    """Let each make its own layers, from initial weights that depend on the seed and on its name only."""
+    """Let each make its own layers, from initial weights that depend on the seed and on its name only.
+
+    Raises:
+        TlimbError: one cannot work with this network (64).
+    """
     made = {}
     for name, learner in learners.items():
         seed_initialisation(seed, "own", name)
-        module = learner.build(network, inputs)
+        try:
+            module = learner.build(network, inputs)
+        except NetworkUnfitError as error:
+            raise TlimbError(Problem("bad-option", str(error)), ExitCode.USAGE) from error
         if module is not None:
             made[name] = module
     return made

@@ -104,6 +104,7 @@ def select(job: Job, staged: Path) -> Result:
         "status": "done" if ranks else "diverged",
         "chosen": min(ranks)[3] if ranks else None,
         "values": values,
+        **({} if ranks else {"reason": "no candidate has a finite validation value"}),
     }
 
 

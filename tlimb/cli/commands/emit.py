@@ -49,6 +49,7 @@ def emit(
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
     chosen, made, found = emitting.emission(plan, loaded, place, asked)
+    found = (*found, *emitting.unstartable(chosen, output))
     show.problems((*loaded.problems, *plan.problems, *found), loaded.source)
     count = emitting.write_project(emitting.project_files(chosen, made), output, force=force)
     emitting.write_places(output, place)

@@ -2,13 +2,23 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from attrs import evolve
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Auxiliary, Batch, Encoder, Inputs, Network, Pretext, StepContext
+from tlimb.components.contracts import (
+    Auxiliary,
+    Batch,
+    Encoder,
+    Inputs,
+    Network,
+    NetworkUnfitError,
+    Pretext,
+    StepContext,
+)
 
 Maps = dict[str, Tensor]
 TEMPERATURE = 5.0
@@ -59,8 +69,19 @@ class Delta(Auxiliary):
         self._passes: list[tuple[Tensor, Maps]] = []
 
     def build(self, network: Network, inputs: Inputs) -> nn.Module | None:
-        """Copy encoder and heads as they start, and listen to the stages of the encoder that is trained."""
+        """Copy encoder and heads as they start, and listen to the stages of the encoder that is trained.
+
+        Raises:
+            NetworkUnfitError: a layer that is named is not there.
+        """
         names = self.layers or network.encoder.stages
+        known = {name: None for name, _ in network.encoder.network.named_modules() if name}
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, 1) or list(network.encoder.stages)
+                raise NetworkUnfitError(
+                    f"delta: the encoder has no layer {name!r}; write one such as {', '.join(close)}"
+                )
         self._parent = _Parent(network, names, inputs)
         self._listen(network.encoder, names)
         return self._parent

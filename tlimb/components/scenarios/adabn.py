@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from tlimb.components.contracts import Batch, Inputs, Network, Scenario, StepContext
+from tlimb.components.contracts import Batch, Inputs, Network, NetworkUnfitError, Scenario, StepContext
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -29,11 +29,11 @@ class AdaBN(Scenario):
         """Make the sums that the statistics come from.
 
         Raises:
-            ValueError: the encoder has no batch normalisation.
+            NetworkUnfitError: the encoder has no batch normalisation.
         """
         found = [module for module in network.encoder.modules() if isinstance(module, _NORMS)]
         if not found:
-            raise ValueError("adabn needs an encoder with batch normalisation; this one has none")
+            raise NetworkUnfitError("adabn needs an encoder with batch normalisation; this one has none")
         self._layers = found
         self._sums = nn.Module()
         for number, layer in enumerate(found):

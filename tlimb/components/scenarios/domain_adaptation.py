@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from attrs import evolve
@@ -24,14 +24,16 @@ class DomainAdaptation(Scenario):
     Args:
         bn: whose statistics normalise a batch. `shared`: those of source and target samples together. `per_domain`:
             each domain's own; running statistics are kept for both, the source's validate the source, and the result
-            has the target's. `frozen`: the running statistics that the encoder came with, which never move.
-        oracle: whether selection may read target labels; the ranking then says so.
+            has the target's. `frozen`: the running statistics that the encoder came with, which never move;
+            it needs a parent that has some.
+        oracle: changes nothing: `select: {role: target, oracle: true}` is what lets selection read target labels.
 
     Source: per-domain statistics: Li et al.: Revisiting batch normalization for practical domain adaptation, 2016;
         Chang et al.: Domain-specific batch normalization, CVPR 2019 (with scales of their own, which we share).
     """
 
     roles = ("source", "target")
+    needs_parent_with: ClassVar[Mapping[str, Any]] = {"bn": "frozen"}  # else nothing would ever be normalised
 
     def __init__(self, *, bn: Literal["shared", "per_domain", "frozen"] = "shared", oracle: bool = False) -> None:
         self.bn = bn

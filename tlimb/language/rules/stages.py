@@ -150,6 +150,12 @@ def _parental(facts: Facts, stage: Stage) -> Iterator[tuple[str, Tree]]:
             listing = facts.listing(kind, what)
             if listing is not None and listing.facts.get("needs_parent"):
                 yield what, tree
+            elif listing is not None:
+                for option, value in dict(listing.facts.get("needs_parent_with", {})).items():
+                    body = tree.get(what)
+                    for leaf in facts.leaves(None if body is None else body.get(option)):
+                        if leaf.value == value:
+                            yield f"{option}: {value}", leaf
     for key in ("freeze/thaw_epoch", "freeze/thaw_every_epochs"):
         found = facts.field(stage, key)
         if found is not None and any(_something(leaf) for leaf in facts.leaves(found)):
