@@ -14,7 +14,7 @@ class Volume3D(DataModule):
 
     Args:
         preprocess: steps, each done on what the one before it gave.
-        augment: random changes of training batches, in order; `flip` needs `canonical` among the steps to know the left.
+        augment: random changes of training batches, in order; `flip` needs `canonical` among the steps.
     """
 
     dims: ClassVar[tuple[int, ...]] = (3,)
