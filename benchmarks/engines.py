@@ -13,7 +13,7 @@ from benchmarks.slices import NETWORKS, PENALTIES, RATES, people, run, study
 HERE = Path(__file__).resolve().parent
 NEXTFLOW = str(HERE.parent / ".tools" / "nextflow" / "nextflow")
 QUIET = {"NXF_ANSI_LOG": "false", "NXF_OFFLINE": "true", "OMP_WAIT_POLICY": "PASSIVE"}
-STUBS = 2000
+STUBS = 10_000
 
 SCRIPT = """\
 params.python = null
@@ -77,10 +77,11 @@ def stubs(folder: Path, _: int) -> None:
 
 
 def _project(folder: Path, turn: int) -> Cost:
-    """Emit the grid and launch it on a store of its own."""
+    """Emit the grid for tasks of two cores, as many as `tlimb run` is given, and launch it on a store of its own."""
     store, out = f"nextflow-store-{turn}", f"launch-{turn}"
     (folder / out).mkdir()
-    spec = study(folder)
+    spec = folder / "emitted.yaml"
+    spec.write_text(study(folder).read_text(encoding="utf-8") + "execution: {resources: {cpus: 2}}\n", encoding="utf-8")
     written = cost([TLIMB, "emit", spec.name, "--store", store, "--pack", "auto", "-o", f"build-{turn}"], folder)
     words = [TLIMB, "launch", f"../build-{turn}", "--outdir", "out", "--allow", "small_nets"]
     ran = cost(

@@ -33,7 +33,7 @@ def emission(text, pack=1, profile=None, rows=None, **more):
     plan = Plan(study, expansion, rows={view: range(rows) for view in views} if rows is not None else {})
     made = Emission(
         plan=plan,
-        tasks=packed(plan, pack),
+        tasks=packed(plan, pack, profile),
         request=rank_request(plan, Loaded()),
         version="1.2.3",
         engines=engines_of(study.execution, profile, known()),

@@ -217,7 +217,7 @@ def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tm
     (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
     tlimb(tmp_path, "phantom", "data", "-n", "40", "--families", "0")
     said = tlimb(tmp_path, "plan", "study.yaml").stdout
-    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 2 tasks of an engine, up to 6 into one" in said
+    assert "short trainings: `tlimb emit --pack auto` puts these 8 into 1 task of an engine, up to 8 into one" in said
     tlimb(tmp_path, "emit", "study.yaml", "-o", "single")
     tlimb(tmp_path, "emit", "study.yaml", "-o", "packed", "--pack", "auto")
     tables = [(tmp_path / name / "plan" / "runs.csv").read_bytes() for name in ("single", "packed")]

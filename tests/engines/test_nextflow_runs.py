@@ -75,7 +75,7 @@ def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_a
 
 def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, launch, tmp_path):
     fresh.run("--deadline", "1", code=None)
-    build = emitted(fresh, "--pack", "8")
+    build = emitted(fresh, "--pack", "auto")
     launch(build, tmp_path / "launch")
     assert ranked(tmp_path / "launch" / "out") == ranked(study.folder / "ranked")
     again = fresh.run()

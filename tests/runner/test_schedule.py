@@ -11,6 +11,7 @@ from node_manifests import AGE, Cohort, fit_manifest, graph_of, predict_manifest
 
 from tlimb.manifest import Gate, Manifest
 from tlimb.runner.api import Options
+from tlimb.runner.modules import modules_of
 from tlimb.runner.supervise import run_here, supervise
 from tlimb.store import Store
 
@@ -149,6 +150,30 @@ sys.exit(summary.code)
     store = Store(places.store)
     assert not store.has(manifest.work)
     assert list((store.base / "state" / manifest.work).glob("*.ckpt"))
+
+
+def test_tests_selections_and_cache_fills_never_load_what_trains(cohort):
+    study, places = Study(cohort), cohort.places()
+    assert run_here(graph_of(study.pretrain, *study.fits), places).code == 0
+    rest = graph_of(study.prepare, study.choice, *study.tests)
+    assert "tlimb.runner.fit" not in modules_of(rest)
+    script = """
+import json, sys
+from tlimb.manifest import Graph, Manifest
+from tlimb.runner.api import Places
+from tlimb.runner.modules import modules_of
+from tlimb.runner.supervise import run_here
+from tlimb.runner.warm import preload
+task = json.load(sys.stdin)
+preload(task["modules"])
+graph = Graph({one.work: one for one in map(Manifest.from_json, task["graph"])})
+summary = run_here(graph, Places.from_json(task["places"]))
+assert (len(summary.computed), len(summary.closed)) == (3, 2), summary
+assert "torch" in sys.modules
+sys.exit("lightning" in sys.modules)
+"""
+    task = {"graph": [one.to_json() for one in rest], "places": places.to_json(), "modules": modules_of(rest)}
+    subprocess.run([sys.executable, "-c", script], input=json.dumps(task), text=True, check=True)
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 import tlimb
 from tlimb.api.launching import PATH
@@ -21,7 +21,8 @@ from tlimb.backends.execution import engines_of, problems, profile_of
 from tlimb.backends.packs import by_minutes, counted
 from tlimb.backends.planfiles import plan_files
 from tlimb.backends.shards import shard
-from tlimb.backends.tasks import Tasks, tasks
+from tlimb.backends.sizes import Size, size
+from tlimb.backends.tasks import Step, Tasks, tasks
 from tlimb.backends.templates import NotAllowedError
 from tlimb.describe.code import sources
 from tlimb.manifest import Kind, canonical
@@ -62,7 +63,7 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     found = loaded.source.resolve(problems(study.execution, asked.profile, chosen))
     if any(problem.severity is Severity.ERROR for problem in found):
         raise TlimbError(found)
-    whole = packed(plan, asked.pack)
+    whole = packed(plan, asked.pack, asked.profile)
     if asked.shard is not None:
         whole = shard(whole, *asked.shard)
     code, modules = _code(plan, place)
@@ -83,28 +84,39 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     return chosen, made, tuple(found)
 
 
-def packed(plan: Plan, pack: int | None) -> Tasks:
+def packed(plan: Plan, pack: int | None, profile: str | None = None) -> Tasks:
     """Cut a plan into tasks.
 
     Args:
         plan: the plan.
         pack: most short fits of one task, 1 for no packs; None for what the plan suggests.
+        profile: name of a profile of `execution`, which says what stages ask of a machine; None for none.
     """
-    size = by_minutes(plan.rows) if pack is None else counted(pack) if pack > 1 else None
-    return tasks(plan.graph, Reach(plan.study).order(), size)
+    execution = plan.study.execution
+    chosen = profile_of(execution, profile)
+
+    def sized(step: Step) -> Size:
+        return size(step, execution, chosen)
+
+    packing = by_minutes(plan.rows) if pack is None else counted(pack)
+    return tasks(
+        plan.graph,
+        Reach(plan.study).order(),
+        None if pack == 1 else lambda step: packing(step.kind, sized(step).cpus),
+        lambda step: evolve(sized(step), name=""),
+    )
 
 
 def pack_line(plan: Plan) -> str:
     """Say what packs the plan suggests to an engine; empty where each training is long enough for a task of its own."""
-    whole = packed(plan, None)
-    fits = {step.name for step in whole.steps if step.kind is Kind.FIT}
-    sizes = [len(task.works) for task in whole.tasks if task.step in fits]
-    if max(sizes, default=1) == 1:
+    kinds = ([plan.graph.nodes[work].kind for work in task.works] for task in packed(plan, None).tasks)
+    fits = [found.count(Kind.FIT) for found in kinds if Kind.FIT in found]
+    if max(fits, default=1) == 1:
         return ""
-    tasks = f"{len(sizes)} task{'s' if len(sizes) > 1 else ''}"
+    tasks = f"{len(fits)} task{'s' if len(fits) > 1 else ''}"
     return (
-        f"short trainings: `tlimb emit --pack auto` puts these {sum(sizes)} into {tasks} of an engine, "
-        f"up to {max(sizes)} into one"
+        f"short trainings: `tlimb emit --pack auto` puts these {sum(fits)} into {tasks} of an engine, "
+        f"up to {max(fits)} into one"
     )
 
 

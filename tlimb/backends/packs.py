@@ -5,6 +5,7 @@ to tell runs of seconds, which are worth packing, from runs of hours, which are 
 into it: equal studies give equal projects. A pack changes no work, so no result.
 """
 
+import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
@@ -23,8 +24,8 @@ FORWARD = 3.0
 """A training step costs three forward passes."""
 PACK_S = 300.0
 """Seconds that a pack takes at most by the guess; starting Python and torch takes about five."""
-WORTH_S = 30.0
-"""Packs may grow to so many seconds in any case: less is not worth a task of its own."""
+WORTH_S = 60.0
+"""Packs may grow to so many seconds in any case: starting takes about five, so less is not worth a task of its own."""
 TASKS_LEFT = 8
 """Else packs leave about so many tasks of a step, for machines to share."""
 LIGHT = 8
@@ -44,11 +45,13 @@ class Packing:
         cost: what a node adds to its task.
         room: gives what one task of a step may cost, from the cost of the whole step.
         even: tasks are made equally large rather than full.
+        joins: what comes of a run may join its task.
     """
 
     cost: Callable[[Manifest], float]
     room: Callable[[float], float]
     even: bool = False
+    joins: bool = False
 
     def cut(self, groups: Iterable[Sequence[Member]]) -> Iterator[list[Member]]:
         """Cut each group into runs of members with room for them, in their order.
@@ -75,32 +78,43 @@ def _greedily(group: Sequence[tuple[Member, float]], room: float) -> Iterator[li
 
 
 def _evenly(group: Sequence[tuple[Member, float]], room: float) -> Iterator[list[Member]]:
-    """As few as there is room for, of about the same size, since they run side by side."""
-    whole = sum(price for _, price in group)
-    share = whole / math.ceil(whole / room)
-    packs: dict[int, list[Member]] = {}
-    spent = 0.0
+    """As few as there is room for, of about the same size, since they run side by side.
+
+    Each goes to the pack that has least so far: neighbours in a plan are alike, so what the guess does not know of
+    them, such as their network, is shared out too.
+    """
+    packs: list[list[Member]] = [[] for _ in range(math.ceil(sum(price for _, price in group) / room))]
+    spent = [(0.0, place) for place in range(len(packs))]
     for member, price in group:
-        packs.setdefault(int((spent + price / 2) / share), []).append(member)
-        spent += price
-    yield from packs.values()
+        so_far, least = spent[0]
+        packs[least].append(member)
+        heapq.heapreplace(spent, (so_far + price, least))
+    yield from filter(None, packs)
 
 
-def counted(size: int) -> Callable[[Kind], Packing]:
+def counted(size: int) -> Callable[[Kind, int], Packing]:
     """Give packs of at most so many fits, and of more selections and tests."""
-    return lambda kind: Packing(lambda _: 1.0, lambda _: float(size if kind is Kind.FIT else size * LIGHT))
+    return lambda kind, _: Packing(lambda _: 1.0, lambda _: float(size if kind is Kind.FIT else size * LIGHT))
 
 
-def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind], Packing]:
-    """Give packs of half a minute to five minutes, the longer the more there is to do.
+def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind, int], Packing]:
+    """Give packs of one to five minutes, the longer the more there is to do, for a kind of node and cores of a task.
 
     Args:
         rows: the images of each view, by its digest.
     """
-    packing = Packing(
-        lambda node: seconds(node, rows), lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)), even=True
-    )
-    return lambda _: packing
+
+    def packing(kind: Kind, cores: int) -> Packing:
+        # A task does as many trainings and tests at a time as it has cores; cache fills wait for each other.
+        side_by_side = cores if kind in (Kind.FIT, Kind.PREDICT) else 1
+        return Packing(
+            lambda node: seconds(node, rows) / side_by_side,
+            lambda whole: min(PACK_S, max(WORTH_S, whole / TASKS_LEFT)),
+            even=True,
+            joins=True,
+        )
+
+    return packing
 
 
 def seconds(node: Manifest, rows: Mapping[str, Sized]) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from tlimb.backends.tasks import Tasks
+from tlimb.backends.tasks import FILLS, Tasks
 from tlimb.manifest import Kind
 
 
@@ -26,7 +26,7 @@ def shard(whole: Tasks, part: int, parts: int) -> Tasks:
     home = _spread(groups, parts)
     _place_trunks(home, parents, trunks)
     # A fill of the cache is needed by every part, and done once, whoever comes first.
-    kept = [task for task in whole.tasks if home[task.id] == part or task.step == "PREPARE"]
+    kept = [task for task in whole.tasks if home[task.id] == part or task.step == FILLS]
     inside = {task.id for task in kept}
     made = (evolve(task, links=tuple(link for link in task.links if link.parent in inside)) for task in kept)
     return Tasks(whole.graph, whole.steps, tuple(made))

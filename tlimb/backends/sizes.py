@@ -33,18 +33,20 @@ class Size:
 
 
 def sizes(steps: tuple[Step, ...], execution: Execution, profile: Profile | None) -> Iterator[Size]:
-    """Give the size of each step that runs manifests: what is asked of all runs, then of its stage."""
-    for step in steps:
-        if step.kind is Kind.SELECT:
-            continue
-        found = _layered(execution.resources, profile.resources if profile else None)
-        if step.stage:
-            found = _layered(found, execution.overrides.get(step.stage))
-            found = _layered(found, profile.overrides.get(step.stage) if profile else None)
-        gpus = 0 if step.kind is Kind.PREPARE else found.gpus or 0
-        memory = found.memory_gb or MEMORY_GB
-        hours = found.time_h or TIME_H
-        yield Size(step.name, found.cpus or CPUS, gpus, math.ceil(memory * 1024), max(1, math.ceil(hours * 60)))
+    """Give the size of each step that runs manifests."""
+    yield from (size(step, execution, profile) for step in steps if step.kind is not Kind.SELECT)
+
+
+def size(step: Step, execution: Execution, profile: Profile | None) -> Size:
+    """Give the size of one step: what is asked of all runs, then of its stage."""
+    found = _layered(execution.resources, profile.resources if profile else None)
+    if step.stage:
+        found = _layered(found, execution.overrides.get(step.stage))
+        found = _layered(found, profile.overrides.get(step.stage) if profile else None)
+    gpus = 0 if step.kind is Kind.PREPARE else found.gpus or 0
+    memory = found.memory_gb or MEMORY_GB
+    hours = found.time_h or TIME_H
+    return Size(step.name, found.cpus or CPUS, gpus, math.ceil(memory * 1024), max(1, math.ceil(hours * 60)))
 
 
 def _layered(base: Resources | None, own: Resources | None) -> Resources:

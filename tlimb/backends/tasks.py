@@ -5,7 +5,8 @@ stage. Steps are in an order in which nothing waits for a later one, so a fixed 
 runs.
 
 A task is one node, or several that wait for the same things and then share a process: all that wait for one
-selection, of which the runner starts what was chosen; and, where packs are asked for, short runs.
+selection, of which the runner starts what was chosen; and, where packs are asked for, short runs, with what comes of
+them if that is short too.
 """
 
 import hashlib
@@ -13,11 +14,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 
 from attrs import evolve, field, frozen
 
-from tlimb.backends.packs import Packing
+from tlimb.backends.lineages import Units, joined
+from tlimb.backends.packs import PACK_S, Packing
 from tlimb.manifest import Graph, Kind, Manifest
 
 ID_DIGITS = 16
 """Hex digits of a task's id: enough for the eye and for file names; a collision is refused."""
+FILLS = "PREPARE"
+"""Name of the step of cache fills."""
 SOFT_ROLES = frozenset({"candidates", "epochs_from"})
 """Roles whose works may have diverged: who reads them has to look at each one anyway."""
 
@@ -104,13 +108,19 @@ class Tasks:
         return {name: tuple(tasks) for name, tasks in found.items()}
 
 
-def tasks(graph: Graph, stages: Sequence[str], pack: Callable[[Kind], Packing] | None = None) -> Tasks:
+def tasks(
+    graph: Graph,
+    stages: Sequence[str],
+    pack: Callable[[Step], Packing] | None = None,
+    size: Callable[[Step], Hashable] = lambda step: step,
+) -> Tasks:
     """Cut a plan into tasks.
 
     Args:
         graph: the plan's nodes, parents first.
         stages: names of the stages, parents first.
-        pack: gives for a kind of node when a task is full; None for no packs.
+        pack: gives for a step when a task of it is full; None for no packs.
+        size: gives what a step asks of a machine; only what asks for the same shares a task.
 
     Raises:
         ValueError: two tasks would have the same id.
@@ -121,21 +131,30 @@ def tasks(graph: Graph, stages: Sequence[str], pack: Callable[[Kind], Packing] |
     by_step: dict[str, list[Manifest]] = {step.name: [] for step in known}
     for node in graph:
         by_step[steps[node.work].name].append(node)
+    units: Units = {name: list(_together(nodes)) for name, nodes in by_step.items()}
+    packings = {} if pack is None else {step.name: pack(step) for step in known}
+    sizes = {step.name: size(step) for step in known}
+    joins = bool(packings) and all(packing.joins for packing in packings.values())
+    if joins:
+        units = joined(units, packings, sizes)
     owner: dict[str, str] = {}
     made: list[Task] = []
     for step in known:
-        mine = [_task(step, members, owner) for members in _together(by_step[step.name])]
-        mine = mine if pack is None else list(_packed(mine, pack(step.kind), graph))
+        mine = [_task(step, members, owner) for members in units[step.name]]
+        mine = list(_packed(mine, packings[step.name], graph)) if packings else mine
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
+    if joins:
+        made = _with_fills(made, packings, sizes, graph)
     if len({task.id for task in made}) < len(made):
         raise ValueError(f"two tasks of this plan begin with the same {ID_DIGITS} digits")
-    return Tasks(graph, known, tuple(made))
+    used = {task.step for task in made}
+    return Tasks(graph, tuple(step for step in known if step.name in used), tuple(made))
 
 
 def _step(node: Manifest) -> Step:
     if node.kind is Kind.PREPARE:
-        return Step("PREPARE", node.kind)
+        return Step(FILLS, node.kind)
     if node.kind is Kind.SELECT:
         return Step("SELECT", node.kind)
     # What is a plain fit for one use and a refit for another one is needed early: it belongs to the plain fits.
@@ -174,7 +193,10 @@ def _grouped(items: Iterable[Manifest], key: Callable[[Manifest], Hashable]) -> 
 
 def _task(step: Step, members: Sequence[Manifest], owner: Mapping[str, str]) -> Task:
     found: dict[str, bool] = {}
-    for parent, must in (pair for node in members for pair in _needs(node, len(members) == 1)):
+    own = {node.work for node in members}
+    # Of several that wait for a selection some will not be chosen; what came to be together is needed as it is alone.
+    alone = len(members) == 1 or not members[0].gates
+    for parent, must in (pair for node in members for pair in _needs(node, alone) if pair[0] not in own):
         found[owner[parent]] = found.get(owner[parent], False) or must
     links = tuple(Link(parent, must) for parent, must in sorted(found.items()))
     return Task("", step.name, tuple(node.work for node in members), links).named()
@@ -203,6 +225,32 @@ def _packed(found: Iterable[Task], packing: Packing, graph: Graph) -> Iterator[T
     for held in cut:
         works = tuple(work for name, _ in held for work in whole[name].works)
         yield evolve(whole[held[0][0]], works=works).named()
+
+
+def _with_fills(
+    made: Sequence[Task], packings: Mapping[str, Packing], sizes: Mapping[str, Hashable], graph: Graph
+) -> list[Task]:
+    """Let a short cache fill that one task alone waits for be done by that task."""
+    readers: dict[str, list[Task]] = {}
+    for task in made:
+        for link in task.links:
+            readers.setdefault(link.parent, []).append(task)
+    changed: dict[str, Task] = {}
+    gone: set[str] = set()
+    for fill in made:
+        if fill.step != FILLS or len(readers.get(fill.id, ())) != 1:
+            continue
+        (reader,) = readers[fill.id]
+        works = (*fill.works, *changed.get(reader.id, reader).works)
+        cost = sum(packings[reader.step].cost(graph.nodes[work]) for work in works)
+        if sizes[reader.step] == sizes[fill.step] and cost <= PACK_S:
+            links = tuple(link for link in changed.get(reader.id, reader).links if link.parent != fill.id)
+            changed[reader.id] = evolve(reader, works=works, links=links).named()
+            gone.add(fill.id)
+    ids = {name: task.id for name, task in changed.items()}
+    kept = (changed.get(task.id, task) for task in made if task.id not in gone)
+    moved = ((task, (evolve(link, parent=ids.get(link.parent, link.parent)) for link in task.links)) for task in kept)
+    return [evolve(task, links=tuple(sorted(links, key=lambda link: link.parent))) for task, links in moved]
 
 
 def _flat(value: object) -> Iterator[str]:

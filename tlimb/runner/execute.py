@@ -1,6 +1,7 @@
 """Execute one manifest in this process, from looking it up to publishing its result."""
 
 import errno
+import importlib
 import json
 import logging
 import os
@@ -16,18 +17,11 @@ from tlimb.manifest import Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
 from tlimb.runner.environment import every
-from tlimb.runner.fit import fit
 from tlimb.runner.job import Job, Result
-from tlimb.runner.nodes import predict, prepare, select
+from tlimb.runner.modules import RUNNERS
 from tlimb.store import Store, disk, seal
 from tlimb.store.environments import Here, same_only
 
-KINDS: dict[Kind, Callable[[Job, Path], Result]] = {
-    Kind.PREPARE: prepare,
-    Kind.FIT: fit,
-    Kind.PREDICT: predict,
-    Kind.SELECT: select,
-}
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
@@ -83,14 +77,16 @@ def _pinned(job: Job) -> frozenset[str]:
 
 
 def _compute(job: Job) -> Result:
-    if job.manifest.kind not in KINDS:
-        problem = Problem("not-run", f"a node of kind {job.manifest.kind} is not executed by the runner")
+    kind = job.manifest.kind
+    if kind not in RUNNERS:
+        problem = Problem("not-run", f"a node of kind {kind} is not executed by the runner")
         raise TlimbError(problem, ExitCode.USAGE)
+    do: Callable[[Job, Path], Result] = getattr(importlib.import_module(RUNNERS[kind]), str(kind))
     warnings.filterwarnings("ignore", module=r"lightning\..*|torch\..*")
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with job.store.staging() as staged:
-        result = KINDS[job.manifest.kind](job, staged)
+        result = do(job, staged)
         whole = seal(staged, result)
         parents = {work: (job.store.glance(work) or {}).get("digest") for work in job.manifest.parents}
         published = job.store.publish(job.manifest.work, staged, job.options.same_environment)
