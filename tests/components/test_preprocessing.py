@@ -329,3 +329,11 @@ def test_pictures_are_taken_whole(tmp_path):
     picture = Slices2D(intensity=None, size=[10, 6]).load(tmp_path / "digit.npy", None)
     assert picture.shape == (1, 10, 6)
     assert np.array_equal(picture[0, 1:9], np.arange(64).reshape(8, 8)[:, 1:7])
+
+
+def test_volumes_that_no_step_turns_cannot_be_mirrored_and_those_that_one_does_can():
+    with pytest.raises(ValueError, match="without `canonical` nobody knows their left"):
+        Volume3D(preprocess=[Crop(shape=(4, 4, 4))], augment=[Flip()])
+
+    assert Volume3D(preprocess=[Crop(shape=(4, 4, 4)), Canonical()], augment=[Flip()]).augmentations
+    assert Volume3D(preprocess=[], augment=[Noise()]).augmentations

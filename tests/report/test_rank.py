@@ -238,3 +238,13 @@ def test_a_reason_that_goes_through_several_runs_names_the_run_that_failed_once(
     (missing,) = ranked(study, load_metric).missing
 
     assert missing.absent.reason == f"loss nan (in {first[:16]})"
+
+
+def test_rows_of_equal_value_share_a_rank_and_the_next_one_counts_them(study, load_metric):
+    for stage, right in (("a", 30), ("b", 30), ("c", 20), ("d", 36)):
+        fit = study.fit(stage, {}, 1, 0)
+        study.finish(fit, study.predict(fit, study.use(stage, {}, None, 0)), right)
+
+    table = ranked(study, load_metric)
+
+    assert sorted((one.name, one.rank) for one in table.rows) == [("a", 2), ("b", 2), ("c", 4), ("d", 1)]

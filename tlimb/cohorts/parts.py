@@ -20,9 +20,7 @@ Fold = tuple[int | None, int | None]
 Parts = Mapping[str, tuple[str, ...]]
 """Part -> participants, sorted. A part that the split does not make is absent."""
 FEWER = "ask for fewer people, or write shares such as 0.2; `rest` takes who is left"
-FEWER_FOLDS = "ask for fewer folds; people who stay together, by `group` or as relatives, are in one"
-HELP_OF = {"folds": FEWER_FOLDS, "inner": FEWER_FOLDS, "by": "leave out by a label with more values, or take `kfold`"}
-"""What to do where a split asks for more people than there are."""
+FOLDS = "ask for fewer folds; people who stay together, by `group`, are in one"
 
 
 @frozen
@@ -362,9 +360,8 @@ def _people(found: Iterable[Group]) -> list[str]:
 
 
 def _small(task: _Task, message: str, *keys: str) -> Problem:
-    written = keys and keys[0] in task.options
-    help_ = HELP_OF.get(keys[0], FEWER) if keys else FEWER
-    return Problem("split-too-small", message, task.at(*keys) if written else task.pointer, help=help_)
+    pointer = task.at(*keys) if keys and keys[0] in task.options else task.pointer
+    return Problem("split-too-small", message, pointer, help=FOLDS if "folds" in keys else FEWER)
 
 
 def _gaps(task: _Task, division: Division) -> list[Problem]:

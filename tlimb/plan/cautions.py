@@ -32,6 +32,7 @@ def cautions(study: Study, expansion: Expansion, cohorts: Cohorts) -> list[Probl
     """Give all cautions of a plan, each once."""
     views = _views(expansion, cohorts)
     found = [
+        *_pooled_twice(study, views),
         *_scarce(study, views),
         *_confounded(study, views, cohorts),
         *_far_apart(study, views),
@@ -76,6 +77,22 @@ def _scarce(study: Study, views: Views) -> Iterator[Problem]:
                 message = f"`{target}` is known of {len(known)} of the {len(people)} people that `{name}` trains on"
                 help_ = "train on more people who have it, or pretrain on the others first"
                 yield Problem("label-scarce", message, objective.at("target"), severity=Severity.WARNING, help=help_)
+
+
+def _pooled_twice(study: Study, views: Views) -> Iterator[Problem]:
+    """Pooled datasets that share people train on these twice as much as on others."""
+    for name, roles in views.items():
+        for rows in roles.values():
+            twice = len(rows) - len({(row.root, row.image) for row in rows})
+            if twice:
+                stage = study.stages[name]
+                yield Problem(
+                    "duplicate-images",
+                    f"`{name}` reads {twice} of its {len(rows)} training images a second time: its datasets share them",
+                    stage.origins.get("datasets", stage.origins.get("dataset", stage.pointer)),
+                    severity=Severity.WARNING,
+                    help="pool datasets that have nobody in common; to weigh groups, draw batches by them:   sampler",
+                )
 
 
 def association(pairs: Sequence[tuple[object, object]]) -> float:

@@ -181,7 +181,10 @@ def _cell(one: Tested, against: Tested | None, column: Column, request: RankRequ
 
 
 def _ranked(rows: list[Row], deciding: Mapping[str, Column | None]) -> tuple[Row, ...]:
-    """Order the rows of each test, best first; equal values by digest, rows without a finite value last."""
+    """Order the rows of each test, best first; rows without a finite value last.
+
+    Rows of equal value share a rank, that of the first of them, and stand in the order of their digests.
+    """
     found: list[Row] = []
     for test, column in deciding.items():
 
@@ -192,8 +195,9 @@ def _ranked(rows: list[Row], deciding: Mapping[str, Column | None]) -> tuple[Row
             return (False, -mean if column.metric.direction == "max" else mean, _digest(row))
 
         members = sorted((row for row in rows if row.test == test), key=order)
-        for place, row in enumerate(members, start=1):
-            found.append(evolve(row, rank=None if _rankable(row, column) is None else place))
+        values = [_rankable(row, column) for row in members]
+        for row, value in zip(members, values, strict=True):
+            found.append(evolve(row, rank=None if value is None else values.index(value) + 1))
     return tuple(found)
 
 

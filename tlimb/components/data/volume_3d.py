@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from tlimb.components.contracts import Array, Augmentation, DataModule, Preprocess
 from tlimb.components.images import load
+from tlimb.components.preprocess.canonical import Canonical
 
 
 class Volume3D(DataModule):
@@ -13,7 +14,7 @@ class Volume3D(DataModule):
 
     Args:
         preprocess: steps, each done on what the one before it gave.
-        augment: random changes of training batches, in order; they need `canonical` among the steps to know the left.
+        augment: random changes of training batches, in order; `flip` needs `canonical` among the steps.
     """
 
     dims: ClassVar[tuple[int, ...]] = (3,)
@@ -22,6 +23,9 @@ class Volume3D(DataModule):
     example: ClassVar[Mapping[str, Any]] = {"preprocess": []}
 
     def __init__(self, *, preprocess: Sequence[Preprocess], augment: Sequence[Augmentation] = ()) -> None:
+        turned = any(isinstance(step, Canonical) for step in preprocess)
+        if not turned and any(one.mirrors for one in augment):
+            raise ValueError("without `canonical` nobody knows their left: add it to `preprocess`, or take `flip` out")
         self.preprocess = tuple(preprocess)
         self.augmentations = tuple(augment)
 
