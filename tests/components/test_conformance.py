@@ -38,7 +38,7 @@ def test_the_components_of_the_first_release_are_there():
             "vit3d",
         ),
         "data": ("base", "bio_image", "crop_center", "slices_2d", "volume_3d"),
-        "preprocess": ("canonical", "clip", "crop", "mask", "mean", "min_max", "resample", "zscore"),
+        "preprocess": ("canonical", "clip", "crop", "mask", "mean", "min_max", "resample", "white_stripe", "zscore"),
         "objective": ("classification", "regression", "soft_bins"),
         "head": ("linear", "mlp"),
         "auxiliary": ("l2_sp",),

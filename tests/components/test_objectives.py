@@ -57,6 +57,53 @@ def test_balanced_weights_are_scikit_learns():
     assert math.isclose(loss.item(), math.log(2) * expected.mean(), rel_tol=1e-6)
 
 
+THREE = TargetFacts("diagnosis", ("AD", "HC", "MCI"), (20, 50, 30), None, None)
+WEIGHTS = {"HC": 1.0, "AD": 3.0, "MCI": 0.5}
+
+
+def test_weights_by_class_are_torchs_weighted_cross_entropy_over_the_training_part():
+    torch.manual_seed(0)
+    targets = torch.tensor([0] * 20 + [1] * 50 + [2] * 30)
+    outputs = torch.randn(100, 3, dtype=torch.float64)
+    objective = Classification(THREE, target="diagnosis", class_weights=WEIGHTS)
+    by_class = torch.tensor([3.0, 1.0, 0.5], dtype=torch.float64)
+    everybody = torch.ones(100, dtype=torch.bool)
+    expected = torch.nn.functional.cross_entropy(outputs, targets, weight=by_class)
+    assert objective.loss(outputs, targets, everybody).item() == pytest.approx(expected.item(), rel=1e-6)
+    # Of a batch it is the same weights over the number of samples, so that parts of a batch add up.
+    mean = (20 * 3 + 50 * 1 + 30 * 0.5) / 100
+    of_batch = torch.nn.functional.cross_entropy(outputs[:30], targets[:30], weight=by_class, reduction="sum")
+    found = objective.loss(outputs[:30], targets[:30], everybody[:30])
+    assert found.item() == pytest.approx(of_batch.item() / (30 * mean), rel=1e-6)
+
+
+def test_only_ratios_of_weights_count_and_inverse_shares_are_balanced():
+    outputs, targets, valid = torch.randn(3, 3), torch.tensor([0, 1, 2]), torch.ones(3, dtype=torch.bool)
+    inverse = {"AD": 1 / 20, "HC": 1 / 50, "MCI": 1 / 30}
+    made = [inverse, {name: 700 * one for name, one in inverse.items()}, "balanced"]
+    found = [Classification(THREE, target="diagnosis", class_weights=one).loss(outputs, targets, valid) for one in made]
+    assert torch.allclose(torch.stack(found), found[0])
+    plain = Classification(THREE, target="diagnosis").loss(outputs, targets, valid)
+    same = Classification(THREE, target="diagnosis", class_weights=dict.fromkeys(WEIGHTS, 4.0))
+    assert torch.allclose(same.loss(outputs, targets, valid), plain)
+
+
+@pytest.mark.parametrize("weights", [None, "balanced", WEIGHTS])
+def test_the_untrained_bias_is_where_the_weighted_loss_has_no_gradient(weights):
+    objective = Classification(THREE, target="diagnosis", class_weights=weights)
+    head = torch.nn.Linear(4, 3)
+    objective.initialise(head)
+    bias = head.bias.detach().clone().requires_grad_(True)
+    targets = torch.tensor([0] * 20 + [1] * 50 + [2] * 30)
+    objective.loss(bias.expand(100, 3), targets, torch.ones(100, dtype=torch.bool)).backward()
+    assert bias.grad.abs().max() < 1e-6
+
+
+def test_a_class_without_a_weight_is_refused():
+    with pytest.raises(ValueError, match="nothing for 1 of the classes"):
+        Classification(THREE, target="diagnosis", class_weights={"AD": 3.0, "HC": 1.0})
+
+
 def test_an_output_that_is_not_finite_where_the_label_is_missing_reaches_no_gradient():
     outputs = torch.tensor([[1.0, 0.0], [math.nan, math.inf]], requires_grad=True)
     Classification(SEX, target="sex").loss(outputs, torch.tensor([0, 0]), torch.tensor([True, False])).backward()

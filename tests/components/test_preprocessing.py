@@ -23,6 +23,7 @@ from tlimb.components.preprocess.mask import Mask
 from tlimb.components.preprocess.mean import Mean
 from tlimb.components.preprocess.min_max import MinMax
 from tlimb.components.preprocess.resample import Resample
+from tlimb.components.preprocess.white_stripe import WhiteStripe
 from tlimb.components.preprocess.zscore import ZScore
 
 
@@ -225,7 +226,13 @@ CROP = Crop(shape=(12, 10, 14))
 
 
 @pytest.mark.parametrize(
-    ("intensity", "last"), [("zscore", [CROP, ZScore(region="all")]), ("mean", [Mean(), CROP]), (None, [CROP])]
+    ("intensity", "last"),
+    [
+        ("zscore", [CROP, ZScore(region="all")]),
+        ("white_stripe", [CROP, WhiteStripe(region="all")]),
+        ("mean", [Mean(), CROP]),
+        (None, [CROP]),
+    ],
 )
 def test_bio_image_is_volume_3d_with_the_equivalent_list_to_the_bit(volume, intensity, last):
     short = BioImage(spacing_mm=4, crop=[12, 10, 14], intensity=intensity, region="all")

@@ -11,7 +11,9 @@ from tlimb.components.contracts import TargetFacts
 from tlimb.components.objectives.classification import Classification
 
 
-@pytest.mark.parametrize(("written", "rare"), [("balanced", 40 / (2 * 10)), ("none", 1.0)])
+@pytest.mark.parametrize(
+    ("written", "rare"), [("balanced", 40 / (2 * 10)), ("none", 1.0), ("{sick: 9, well: 1}", 9 / 3)]
+)
 def test_the_option_of_the_study_weighs_the_rare_class_as_the_training_part_has_it(components, tmp_path, written, rare):
     rows = "".join(f"p{n:02d} {'sick' if n % 4 == 0 else 'well'}\n" for n in range(60))
     people(tmp_path, {"people.tsv": "participant_id diagnosis\n" + rows})

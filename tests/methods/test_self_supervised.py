@@ -147,6 +147,13 @@ def test_the_error_counts_masked_voxels_of_the_brain_only():
     assert float(squared_error(built, inputs, hidden)) == pytest.approx((4.0 + 0.0) / 2)
 
 
+def test_images_of_another_shape_are_refused_and_not_spread_over_each_other():
+    # (5, 1, 1, 8) less (5, 1, 8) would be every image less every other one, whose best answer is their mean.
+    inputs = torch.randn(5, 1, 8)
+    with pytest.raises(ValueError, match="shape"):
+        squared_error(torch.zeros(5, 1, 1, 8), inputs, torch.ones(5, 1, 8, dtype=torch.bool))
+
+
 @pytest.mark.parametrize("shape", [(37,), (20, 24), (9, 17, 8)])
 def test_a_decoder_gives_images_of_the_size_of_its_inputs(shape):
     decoder = Decoder(6, contracts.Inputs(2, shape), 4)

@@ -1,5 +1,6 @@
 """Labelled and unlabelled people together: closed forms, and clusters that a few labels name."""
 
+import functools
 import math
 
 import pytest
@@ -8,7 +9,11 @@ import toys
 from torch.nn import functional
 
 from tlimb.components import contracts
+from tlimb.components.auxiliaries.masked_reconstruction import MaskedReconstruction
+from tlimb.components.auxiliaries.reconstruction import Reconstruction
 from tlimb.components.auxiliaries.simclr import SimCLR
+from tlimb.components.collapse import collapsed
+from tlimb.components.opinions import Opinions
 from tlimb.components.running_mean import RunningMean
 from tlimb.components.scenarios.fixmatch import FixMatch
 from tlimb.components.scenarios.mean_teacher import MeanTeacher
@@ -55,8 +60,9 @@ def test_unlabelled_people_help_and_not_at_weight_0(name):
     assert not toys.wins([learned(seed, METHODS[name](0.0), steps=steps) for seed in toys.SEEDS], plain)
 
 
-def beside(seed, make, weight):
-    """Learn from 12 people with a score and 388 without; give the R2.
+@functools.cache
+def beside(seed, name, weight):
+    """Learn from 12 people with a score and 388 without, with a term of images or None; give the R2.
 
     Two hidden numbers show in eight inputs each, one of their mixtures is the score, and forty inputs are noise.
     """
@@ -70,18 +76,75 @@ def beside(seed, make, weight):
     nobody = torch.zeros(388, dtype=torch.bool)
     pool = toys.batch(inputs[12:400], {"age": torch.zeros(388)}, {"age": nobody})
     data = {"labelled": toys.batch(inputs[:12], {"age": score[:12]}), "unlabelled": pool}
-    toys.train(net, data, seed, SemiSupervised(ratio=3), make(weight), steps=200, size=16)
+    term = TERMS[name](weight) if name else None
+    toys.train(net, data, seed, SemiSupervised(ratio=3), term, steps=200, size=16)
     return toys.r2(net, inputs[400:], score[400:])
 
 
-TERMS = {"simclr": lambda weight: SimCLR(weight=weight, temperature=0.2, augment=[toys.Jitter(0.5)])}
+TERMS = {
+    "simclr": lambda weight: SimCLR(weight=weight, temperature=0.2, augment=[toys.Jitter(0.5)]),
+    "reconstruction": lambda weight: Reconstruction(weight=5 * weight, width=8),
+    "masked_reconstruction": lambda weight: MaskedReconstruction(weight=5 * weight, mask=0.5, patch_size=2, width=8),
+}
 
 
 @pytest.mark.parametrize("name", TERMS)
 def test_a_term_of_images_helps_beside_labels_and_not_at_weight_0(name):
-    plain = [beside(seed, TERMS[name], 0.0) for seed in toys.SEEDS]
-    assert toys.wins([beside(seed, TERMS[name], 1.0) for seed in toys.SEEDS], plain)
-    assert not toys.wins([beside(seed, TERMS[name], 0.0) for seed in toys.SEEDS], plain)
+    plain = [beside(seed, None, 0.0) for seed in toys.SEEDS]
+    assert toys.wins([beside(seed, name, 1.0) for seed in toys.SEEDS], plain)
+    assert not toys.wins([beside(seed, name, 0.0) for seed in toys.SEEDS], plain)
+
+
+def noted(seed, scenario):
+    """Train on the heaps, and give what one more batch notes."""
+    few, pool, _ = clusters(seed)
+    torch.manual_seed(seed)
+    net = toys.network(toys.Net(7, 16, (32,)), {"sex": toys.classes()}, inputs=contracts.Inputs(1, (7,)))
+    toys.train(net, {"labelled": few, "unlabelled": pool}, seed, scenario, steps=200, size=8)
+    batches = {"labelled": toys.take(few, torch.arange(8)), "unlabelled": toys.take(pool, torch.arange(40))}
+    _, context = scenario.terms(net, batches, 0, 1.0)
+    return {name: float(value) for name, value in context.notes.items()}
+
+
+COLLAPSED = {
+    "into one class": lambda: FixMatch(weight=1000, threshold=0.0, ratio=5, augment=[toys.Jitter(0.5)]),
+    "into the same for everybody": lambda: MeanTeacher(
+        weight=1e5, ema=0.9, ramp=0.0, ratio=5, augment=[toys.Jitter(2.0)]
+    ),
+}
+
+
+@pytest.mark.parametrize("how", COLLAPSED)
+@pytest.mark.parametrize("seed", range(4))
+def test_what_swamps_the_labels_collapses_and_is_told(seed, how):
+    (said,) = collapsed(noted(seed, COLLAPSED[how]()))
+    assert said.startswith(f"predictions of sex have collapsed {how}: ")
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("seed", range(4))
+def test_what_labels_hold_does_not_collapse(seed, name):
+    found = noted(seed, METHODS[name](1.0))
+    assert not list(collapsed(found))
+    assert found["sex prediction_entropy"] > 0.9
+    assert found["sex told_apart"] > 0.1
+
+
+def test_opinions_are_the_entropy_of_the_mean_and_the_mutual_information():
+    net = toys.network(toys.Net(3, 2), {"sex": toys.classes(), "age": toys.number()})
+    opinions, said = Opinions(net), torch.tensor([[0.9, 0.1], [0.5, 0.5]])
+    found = opinions.hear({"sex": said, "age": torch.ones(2, 1)})
+    assert set(found) == {"sex prediction_entropy", "sex told_apart"}
+    # In bits, which are shares of the maximum of two classes.
+    of_mean, each = 0.8812909, (0.4689956 + 1.0) / 2
+    assert float(found["sex prediction_entropy"]) == pytest.approx(of_mean, abs=1e-5)
+    assert float(found["sex told_apart"]) == pytest.approx(of_mean - each, abs=1e-5)
+    # A second batch counts for half, and one person for nothing.
+    found = opinions.hear({"sex": torch.tensor([[1.0, 0.0], [1.0, 0.0]])})
+    assert float(found["sex told_apart"]) == pytest.approx((of_mean - each) / 2, abs=1e-5)
+    assert float(found["sex prediction_entropy"]) == pytest.approx(0.6098403, abs=1e-5)
+    assert opinions.hear({"sex": said[:1]}) == {}
+    assert int(opinions.batches) == 2
 
 
 def test_the_running_mean_is_its_recursion_and_buffers_are_in_it():

@@ -89,7 +89,7 @@ def train(
     scenario = scenario or Supervised()
     torch.manual_seed(1000 + seed)
     learners = [one for one in (scenario, weighting, auxiliary) if one is not None]
-    inputs = contracts.Inputs(1, tuple(next(iter(data.values())).inputs.shape[1:]))
+    inputs = contracts.Inputs(1, tuple(next(iter(data.values())).inputs.shape[2:]))
     owned = [(one, one.build(net, inputs)) for one in learners]
     groups = [{"params": [*net.encoder.parameters(), *net.heads.parameters()]}]
     known = {id(parameter) for parameter in groups[0]["params"]}

@@ -53,9 +53,13 @@ class Lab:
         return {path.stem: json.loads(path.read_text()) for path in (self.folder / output).glob("manifests/*/*.json")}
 
     @property
-    def imported(self):
+    def trace(self):
         (site,) = self.programs.parent.glob("lib/python*/site-packages")
-        return (site / "acme_nets" / "imported.txt").exists()
+        return site / "acme_nets" / "imported.txt"
+
+    @property
+    def imported(self):
+        return self.trace.exists()
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,7 @@ def installed(tmp_path_factory):
 def lab(installed):
     """Give the lab with study and package as they were."""
     (installed.folder / "study.yaml").write_text(SPEC)
+    installed.trace.unlink(missing_ok=True)
     yield installed
     shutil.rmtree(installed.folder / "acme")
     shutil.copytree(PACKAGE, installed.folder / "acme")
@@ -85,6 +90,7 @@ def test_a_package_is_listed_validated_and_planned_unread_and_run_when_it_is_all
         ("objective", "hinge"),
         ("metric", "median_error"),
         ("preprocess", "floor"),
+        ("cohort", "acme_archive"),
     ):
         assert re.search(rf"^{kind} +{name}\b", said, re.MULTILINE), name
     assert "From the package acme-nets 1.0.0: `acme_nets.nets.TinyConv`" in lab.shell("tlimb components architecture")
@@ -159,3 +165,31 @@ def test_a_name_of_two_packages_or_of_ours_is_refused_where_it_is_used(lab):
     said = lab.shell("tlimb validate study.yaml", code=1)
     assert "name-twice" in said
     assert "`sfcn` is given by tlimb and by acme-nets 1.0.0" in said
+
+
+@pytest.mark.long
+def test_the_reader_of_a_package_is_checked_unread_indexed_when_it_is_allowed_and_its_rows_are_used(lab):
+    lab.edit("study.yaml", "{phantom: {folder: brains}}", "{acme_archive: {folder: brains, fewest: 0}}")
+    assert "out-of-range" in lab.shell("tlimb validate study.yaml", code=1)
+    lab.edit("study.yaml", "fewest: 0", "fewer: 3")
+    assert "unknown-key" in lab.shell("tlimb validate study.yaml", code=1)
+    lab.edit("study.yaml", ", fewer: 3", "")
+    lab.shell("tlimb validate study.yaml")
+    said = lab.shell("tlimb validate --data study.yaml", code=1)
+    assert "`acme_archive` is code of acme-nets 1.0.0 and has not been run" in said
+    assert "tlimb index study.yaml --allow acme_nets" in said
+    assert "was not allowed" in lab.shell("tlimb index study.yaml", code=77)
+    assert not lab.imported
+
+    lab.shell("tlimb index study.yaml --allow acme_nets")
+    assert lab.imported
+    plan = lab.shell("tlimb plan study.yaml")
+    assert "30 participants" in plan
+    assert "space MNI152NLin6Asym, skull-stripped" in plan
+    # The class path is the same reader; a new version asks for a new index.
+    lab.edit("study.yaml", "acme_archive:", "acme_nets.archive.Archive:")
+    lab.shell("tlimb plan study.yaml")
+    lab.edit("acme/pyproject.toml", '"1.0.0"', '"1.0.1"')
+    lab.shell(INSTALL)
+    assert "index-stale" in lab.shell("tlimb plan study.yaml", code=1)
+    lab.shell("tlimb index study.yaml --allow acme_nets", "tlimb run --allow acme_nets study.yaml")

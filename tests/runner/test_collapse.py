@@ -1,10 +1,10 @@
-"""A training whose embeddings collapse says so in its history, its result, its record and its log."""
+"""A training whose embeddings or predictions collapse says so in its history, its result, its record and its log."""
 
 import json
 
 import pytest
-from node_manifests import AGE, Cohort, component, fit_manifest
-from test_with_components import REAL
+from node_manifests import AGE, SEX, Cohort, component, fit_manifest
+from test_with_components import REAL, head
 
 from tlimb.runner.execute import execute
 from tlimb.store import Store
@@ -48,3 +48,37 @@ def test_a_usual_rate_does_not(people, capfd):
     assert "collapsed" not in result
     assert "collapsed" not in facts
     assert "collapsed" not in capfd.readouterr().err
+
+
+def guessed(people, name, weight):
+    """Train on two labelled people and eight others, believing every guess."""
+    views = {
+        "labelled": {"train": people.view(range(2)), "val": None},
+        "unlabelled": {"train": people.view(range(4, 12), labels=()), "val": None},
+    }
+    more = {
+        **REAL,
+        "scenario": component("scenario", "fixmatch", ratio=4, threshold=0.0, weight=weight),
+        "optimizer": component("optimizer", "adamw", lr=0.1),
+        "scheduler": component("scheduler", "constant"),
+        "trainer": {"epochs": 40, "batch_size": 2},
+    }
+    heads = [{**head(SEX, "classification"), "role": "labelled"}]
+    manifest = fit_manifest(None, views=views, heads=heads, **more)
+    places = people.places(name)
+    outcome = execute(manifest, places)
+    assert outcome.code == 0
+    return Store(places.store).result(manifest.work), outcome.facts
+
+
+def test_guesses_that_swamp_the_labels_collapse_the_predictions_and_everybody_is_told(people, capfd):
+    result, facts = guessed(people, "swamped", weight=1e5)
+    assert result["collapsed"][0].startswith("predictions of sex have collapsed into one class: prediction_entropy ")
+    assert facts["collapsed"]["epoch"] < 40
+    assert "predictions of sex have collapsed" in capfd.readouterr().err
+
+
+def test_labels_without_guesses_do_not(people):
+    result, facts = guessed(people, "held", weight=0.0)
+    assert "collapsed" not in result
+    assert "collapsed" not in facts

@@ -1,4 +1,4 @@
-"""Datasets that a user's own reader finds: the one step that runs it, and cohorts that know where its index lies."""
+"""Datasets that a foreign reader finds: the one step that runs it, and cohorts that know where its index lies."""
 
 import json
 import os
@@ -13,10 +13,11 @@ from pathlib import Path
 from tlimb.api.load import Loaded
 from tlimb.api.project import DEFAULTS, SPEC_ROOT, Project
 from tlimb.cohorts import own
-from tlimb.cohorts.declaration import Declaration
+from tlimb.cohorts.declaration import Declaration, ForeignReader
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.view import private_folder
-from tlimb.describe.code import identity
+from tlimb.describe import installed
+from tlimb.language import installed as installed_catalogue
 from tlimb.language.model import Dataset, Study
 from tlimb.manifest import canonical
 from tlimb.plan.cohort import Cohorts
@@ -40,15 +41,28 @@ def open_cohorts(
         hashes,
         progress,
         with_names=with_names,
-        code=cache(lambda path: identity(path, place.code)),
+        foreign=cache(lambda name: foreign_reader(name, place)),
         remake=lambda dataset: command(study, place, dataset),
     )
+
+
+def foreign_reader(name: str, place: Project) -> ForeignReader | None:
+    """Say what a reader is that a dataset names: None for tlimb's own, else its class and whose it is."""
+    listing = installed_catalogue.load().get("cohort", name)
+    if "." not in name and (listing is None or not listing.package):
+        return None
+    path = name if listing is None else listing.cls
+    found = installed.identity(path, place.code)
+    code = " ".join(found.values()) if "code" in found else None
+    return ForeignReader(path, code, found.get("package", "") or ("" if listing is None else listing.package))
 
 
 def command(study: Study, place: Project, dataset: Dataset) -> str:
     """Give the command that indexes a dataset of the user's own, with the places that were asked for."""
     assert dataset.files is not None
-    words = ["tlimb", "index", str(place.spec), "--allow", dataset.files.name.split(".")[0]]
+    reader = foreign_reader(dataset.files.name, place)
+    assert reader is not None
+    words = ["tlimb", "index", str(place.spec), "--allow", reader.path.split(".")[0]]
     root = dataset.root or SPEC_ROOT
     if place.roots[root] != (place.folder / study.roots.get(root, ".")).resolve():
         words += ["--root", f"{root}={place.roots[root]}"]
@@ -58,7 +72,7 @@ def command(study: Study, place: Project, dataset: Dataset) -> str:
 
 
 def index_own(loaded: Loaded, place: Project) -> list[str]:
-    """Run every reader of the user's own once, and give one line each.
+    """Run every reader that is no part of tlimb once, and give one line each.
 
     Raises:
         TlimbError: a reader is not allowed (77), not found, or failed.
@@ -69,9 +83,9 @@ def index_own(loaded: Loaded, place: Project) -> list[str]:
     seen: set[Path] = set()
     try:
         for dataset in study.datasets.values():
-            if dataset.files is None or not own.is_own(dataset.files.name):
+            declaration = None if dataset.files is None else cohorts.declaration(dataset)
+            if declaration is None or declaration.foreign is None:
                 continue
-            declaration = cohorts.declaration(dataset)
             _refuse(declaration, place)
             path = own.path_of(declaration)
             if path not in seen:
@@ -84,12 +98,14 @@ def index_own(loaded: Loaded, place: Project) -> list[str]:
 
 def _refuse(declaration: Declaration, place: Project) -> None:
     """Refuse what is not allowed before anything runs."""
-    if declaration.code is None:
+    reader = declaration.foreign
+    assert reader is not None
+    if reader.code is None:
         wrong = own.stored(declaration)
         assert isinstance(wrong, Problem)
         raise TlimbError(wrong)
-    if not own.granted(declaration.reader, place.allow):
-        message = f"`{declaration.reader}` is your own code and was not allowed"
+    if not own.granted(reader.path, place.allow):
+        message = f"`{declaration.reader}` is {reader.whose} and was not allowed"
         problem = Problem(
             "code-not-allowed", message, f"{declaration.pointer}/files", on_key=True, help=declaration.remake
         )

@@ -27,6 +27,7 @@ from tlimb.plan.pieces import Components
 from tlimb.plan.plan import Plan
 from tlimb.plan.scarce import scarce
 from tlimb.plan.sharing import sharing
+from tlimb.plan.weighted import weighted
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 from tlimb.store import Store, disk, environments
 from tlimb.store.environments import Here
@@ -67,6 +68,7 @@ def make_plan(
             *sharing(study, expansion, cohorts, loaded.catalogue),
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
+            *weighted(study, expansion, loaded.catalogue, cohorts),
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
         problems += [*cautions.cautions(study, expansion, cohorts), *images.problems(study, loaded.catalogue, cohorts)]

@@ -47,7 +47,19 @@ def table(networks: Sequence[Network]) -> str:
         names = dict.fromkeys(one.architecture for one in made if method == "cpu" or one.facts.precision == "fp32")
         if names:
             out.append(f"{', '.join(names)}: built {how}")
-    return "\n".join(out)
+    return "\n".join([*out, *dict.fromkeys(line for one in networks for line in _transfer(one))])
+
+
+def _transfer(one: Network) -> list[str]:
+    """Say what becomes of a parent's tensors where not all of them are taken as they are."""
+    counts = dict(one.facts.transfer or ())
+    new = counts.get("missing", 0) + counts.get("mismatched", 0)
+    if not one.facts.changes and not new:
+        return []
+    fitted = [f"{len(one.facts.changes)} fitted"] if one.facts.changes else []
+    words = [f"{counts.get('matched', 0)} as they are", *fitted, *([f"{new} at random"] if new else [])]
+    changes = [f"  {name}: {how}" for name, how in one.facts.changes]
+    return [f"{one.stage}: {one.architecture} takes tensors of its parent: {', '.join(words)}", *changes]
 
 
 def _row(one: Network) -> tuple[object, ...]:

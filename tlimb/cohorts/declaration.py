@@ -53,13 +53,33 @@ class IdentityDecl:
 
 
 @frozen
+class ForeignReader:
+    """A cohort reader that is no part of tlimb: of the study's own code, or of an installed package.
+
+    Attributes:
+        path: its class path.
+        code: hash of the code behind it, with the version of its package; None when it is not found.
+        package: distribution and version that offers it, such as `acme-nets 1.2.0`; empty for the study's own.
+    """
+
+    path: str
+    code: str | None = None
+    package: str = ""
+
+    @property
+    def whose(self) -> str:
+        """Say whose code it is, in words."""
+        return f"code of {self.package}" if self.package else "your own code"
+
+
+@frozen
 class Declaration:
     """A dataset that has `files` of its own.
 
     Attributes:
         name: the dataset's name.
         pointer: JSON pointer of the dataset in the spec, such as `/datasets/clinic`.
-        reader: name of the cohort reader, such as `bids`.
+        reader: the cohort reader as it is written: a name such as `bids`, or a class path.
         options: what is written for the reader.
         root_name: name under which a run knows the root, such as `data` or `dataset:clinic`.
         root: absolute folder that relative paths start from.
@@ -70,8 +90,8 @@ class Declaration:
         cohort: name of the population, for the leak guard; None when it is not declared.
         private_root: the private folder, where identity maps and the group's key lie; None for none, and then
             no keyed identities are made.
-        code: hash of the code behind a reader of the user's own; None for built-in ones, or when it is not found.
-        remake: command that runs a reader of the user's own, for messages.
+        foreign: what a reader that is no part of tlimb is; None for built-in ones.
+        remake: command that runs such a reader, for messages.
     """
 
     name: str
@@ -86,7 +106,7 @@ class Declaration:
     identity: IdentityDecl | None = None
     cohort: str | None = None
     private_root: Path | None = None
-    code: str | None = None
+    foreign: ForeignReader | None = None
     remake: str = ""
 
     def at(self, option: str) -> str:

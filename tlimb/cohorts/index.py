@@ -90,7 +90,7 @@ def missing_label(cohort: Cohort, label: str, pointer: str) -> Problem:
 
 def _reader(declaration: Declaration) -> Reader | Problem:
     pointer = f"{declaration.pointer}/files"
-    if own.is_own(declaration.reader):
+    if declaration.foreign is not None:
         return own.stored(declaration)
     try:
         cls = reader(declaration.reader)

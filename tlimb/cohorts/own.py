@@ -1,6 +1,6 @@
-"""Readers that users write: run once by `tlimb index` in a process of their own, afterwards only their index is read.
+"""Readers that users and packages bring: run once by `tlimb index`, in a process of their own.
 
-`validate`, `plan` and `run` never import a user's reader. They read the file that `tlimb index` left in the private
+`validate`, `plan` and `run` never import such a reader. They read the file that `tlimb index` left in the private
 folder, named by what decides its content: the reader's options and the code behind its class path.
 """
 
@@ -20,17 +20,13 @@ from attrs import asdict
 from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.links import inside
 from tlimb.cohorts.reading import Found, Reader, escapes, names, problem
+from tlimb.describe import installed
 from tlimb.manifest import Json, canonical, digest
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 FOLDER = "indexes"
 """Folder below the private one with the indexes of users' readers."""
-VERSION = 1
-
-
-def is_own(reader: str) -> bool:
-    """Say whether a reader is named by a class path."""
-    return "." in reader
+VERSION = 2
 
 
 def granted(class_path: str, allow: Iterable[str]) -> bool:
@@ -42,16 +38,24 @@ def granted(class_path: str, allow: Iterable[str]) -> bool:
 def path_of(declaration: Declaration) -> Path:
     """Give the file of a dataset's index; other options or other code give another name."""
     assert declaration.private_root is not None
-    key = digest([VERSION, declaration.reader, dict(declaration.options), declaration.code])
+    assert declaration.foreign is not None
+    # Name and class path of a package's reader are the same work.
+    key = digest([VERSION, declaration.foreign.path, dict(declaration.options), declaration.foreign.code])
     return declaration.private_root / FOLDER / f"{declaration.name}-{key[:16]}.json"
 
 
 def stored(declaration: Declaration) -> "Reader | Problem":
-    """Give a reader that repeats what the user's reader once found; a problem when its index is missing or stale."""
+    """Give a reader that repeats what a foreign reader once found; a problem when its index is missing or stale."""
     pointer = f"{declaration.pointer}/files"
-    if declaration.code is None or declaration.private_root is None:
-        help_ = "name the folder that holds the package:   code: [./]"
-        message = f"`{declaration.reader}` is in no folder of `code`"
+    reader = declaration.foreign
+    assert reader is not None
+    if reader.code is None or declaration.private_root is None:
+        if reader.package:
+            message = f"`{declaration.reader}` is offered by {reader.package}, which has no source of `{reader.path}`"
+            help_ = f"install it again, or ask who publishes {reader.package.split(' ')[0]}"
+        else:
+            message = f"`{declaration.reader}` is in no folder of `code` and in no installed package"
+            help_ = "name the folder that holds the package:   code: [./]"
         return Problem("class-path", message, pointer, on_key=True, help=help_)
     path = path_of(declaration)
     if not path.is_file():
@@ -60,7 +64,7 @@ def stored(declaration: Declaration) -> "Reader | Problem":
         message = (
             f"`{declaration.reader}` or its options have changed since `{declaration.name}` was indexed"
             if others
-            else f"`{declaration.name}` has no index yet: `{declaration.reader}` is your own code and has not been run"
+            else f"`{declaration.name}` has no index yet: `{declaration.reader}` is {reader.whose} and has not been run"
         )
         return Problem(code, message, pointer, help=declaration.remake)
     try:
@@ -78,6 +82,9 @@ class _Stored(Reader):
             raise ValueError("another version of tlimb wrote it")
         self.what, self.source, self.table = (str(content[key]) for key in ("what", "source", "table"))
         self.columns = tuple(map(str, content["columns"]))
+        self.private, self.kin = frozenset(map(str, content["private"])), tuple(map(str, content["kin"]))
+        self.skull_stripped = None if content["skull_stripped"] is None else bool(content["skull_stripped"])
+        self.space = None if content["space"] is None else str(content["space"])
         self.found = [_found(one) for one in content["found"]]
 
     def find(self, declaration: Declaration, with_names: bool = False) -> tuple[list[Found], list[Problem]]:
@@ -108,8 +115,11 @@ def _said(error: BaseException) -> str:
 
 def request(declaration: Declaration, folders: Iterable[Path], output: Path) -> Json:
     """Give what the process is told, as JSON."""
+    assert declaration.foreign is not None
     return {
-        "class": declaration.reader,
+        "class": declaration.foreign.path,
+        "reader": declaration.reader,
+        "package": declaration.foreign.package,
         "options": dict(declaration.options),
         "folders": [str(folder) for folder in folders],
         "output": str(output),
@@ -126,11 +136,17 @@ def serve(asked: Mapping[str, Any]) -> None:
     """Run a user's reader and write what came of it: rows, or what is wrong."""
     told = asked["declaration"]
     declaration = Declaration(
-        told["name"], told["pointer"], asked["class"], asked["options"], told["root_name"], Path(told["root"])
+        told["name"], told["pointer"], asked["reader"], asked["options"], told["root_name"], Path(told["root"])
     )
-    folders = [Path(folder) for folder in asked["folders"]]
+    own = [Path(folder) for folder in asked["folders"]]
     try:
-        cls = _imported(asked["class"], folders, declaration)
+        # A package is imported as Python finds it; the code folders of the study are no place to look for it.
+        if asked["package"]:
+            cls = _imported(asked["class"], installed.folders(asked["class"]), declaration, asked["package"])
+        else:
+            _refuse_hiding(own, declaration)
+            sys.path += [str(folder) for folder in own]
+            cls = _imported(asked["class"], own, declaration)
         made = cls(**{name: value for name, value in declaration.options.items() if value is not None})
         found, problems = made.find(declaration, True)
         answer: dict[str, Any] = {
@@ -139,6 +155,10 @@ def serve(asked: Mapping[str, Any]) -> None:
             "source": made.source,
             "table": made.table,
             "columns": list(made.columns) or list(dict.fromkeys(name for one in found for name in one.cells)),
+            "private": sorted(made.private),
+            "kin": list(made.kin),
+            "skull_stripped": made.skull_stripped,
+            "space": made.space,
             "found": [_json(one) for one in found],
         }
         for one in answer["found"]:
@@ -162,25 +182,31 @@ def _json(one: Found) -> dict[str, Any]:
     return {**asdict(one), "cells": cells, "entities": dict(one.entities)}
 
 
-def _imported(class_path: str, folders: list[Path], declaration: Declaration) -> type[Reader]:
-    """Import a class from the code folders, and from nowhere else.
+def _refuse_hiding(folders: list[Path], declaration: Declaration) -> None:
+    """Refuse code folders of which a module would be taken for an installed one.
 
     Raises:
-        TlimbError: a folder hides an installed module, or the class is not there or no reader.
+        TlimbError: there is one.
     """
-    pointer = f"{declaration.pointer}/files"
     for name in _modules(folders):
         if name in sys.stdlib_module_names or PathFinder.find_spec(name, sys.path) is not None:
             message = f"the module {name} of a code folder hides an installed one"
-            raise TlimbError(
-                Problem("shadowing-module", message, pointer, help="give it another name"), ExitCode.POLICY
-            )
-    sys.path += [str(folder) for folder in folders]
+            problem = Problem("shadowing-module", message, f"{declaration.pointer}/files", help="give it another name")
+            raise TlimbError(problem, ExitCode.POLICY)
+
+
+def _imported(class_path: str, folders: list[Path], declaration: Declaration, package: str = "") -> type[Reader]:
+    """Import a class from some folders, and from nowhere else.
+
+    Raises:
+        TlimbError: the class is not there or no reader.
+    """
+    pointer = f"{declaration.pointer}/files"
     module_name, _, name = class_path.rpartition(".")
     module = importlib.import_module(module_name)
     file = Path(module.__file__ or "").resolve()
     if not any(file.is_relative_to(folder.resolve()) for folder in folders):
-        message = f"`{class_path}` was not imported from a folder of `code`"
+        message = f"`{class_path}` was not imported from {package or 'a folder of `code`'}"
         raise TlimbError(Problem("class-path", message, pointer), ExitCode.POLICY)
     cls = getattr(module, name, None)
     if not (isinstance(cls, type) and issubclass(cls, Reader)):

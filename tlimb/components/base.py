@@ -61,7 +61,8 @@ class Layout(Component):
     preprocess: ClassVar[Mapping[str, Any]] = {}
     """Options of the data module that give images as the weights have seen them."""
     expects: ClassVar[tuple[str, ...]] = ()
-    """What the images were that they have seen: `skull_stripped`, `registered` to a template."""
+    """What the images were that they have seen: `skull_stripped`, `registered` to a template; `standardised` (mean 0
+    and standard deviation 1) or `unit_range` (0 to 1) where their authors say no more of intensities than that."""
     cohorts: ClassVar[tuple[str, ...]] = ()
     """Populations that they were trained on, for the leak guard; empty where only the file's origin tells."""
     licence: ClassVar[str] = ""

@@ -1,5 +1,6 @@
-"""Whether embeddings still tell images apart, or have collapsed into a point or a line."""
+"""Whether embeddings and predictions still tell images apart, or have collapsed into a point, a line or one class."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -10,6 +11,13 @@ LEAST_SPREAD = 0.1
 """Spread below which embeddings count as collapsed into a point; about 1 is healthy."""
 LEAST_RANK = 1.5
 """Effective rank below which they count as collapsed into a line; 1 is a line through the origin."""
+LEAST_ENTROPY = 0.1
+"""Entropy of the mean prediction, as a share of its maximum, below which all unlabelled people are in one class: with
+two classes, where the other one has 1.3 per cent."""
+LEAST_APART = 1e-4
+"""Mutual information of person and prediction, as a share of its maximum, below which the same is said of everybody:
+with two equal classes, where probabilities differ by less than a hundredth. Guesses that are right in 55 of 100 people
+have some fifty times that."""
 
 
 def measured(embeddings: Tensor) -> dict[str, Tensor]:
@@ -50,9 +58,17 @@ def effective_rank(embeddings: Tensor) -> Tensor:
 
 
 def collapsed(notes: Mapping[str, object]) -> Iterator[str]:
-    """Give, one sentence each, what an epoch's notes say of collapsed embeddings."""
+    """Give, one sentence each, what an epoch's notes say of collapsed embeddings and predictions."""
     for name, value in notes.items():
         whose, _, what = name.rpartition(" ")
-        least = {"spread": LEAST_SPREAD, "effective_rank": LEAST_RANK}.get(what)
-        if least is not None and isinstance(value, int | float) and value < least:
-            yield f"embeddings of {whose} have collapsed: {what} {value:.3g} is below {least:g}"
+        least, sort, meaning = _LEAST.get(what, (-math.inf, "", ""))
+        if isinstance(value, int | float) and value < least:
+            yield f"{sort} of {whose} have collapsed{meaning}: {what} {value:.3g} is below {least:g}"
+
+
+_LEAST = {
+    "spread": (LEAST_SPREAD, "embeddings", ""),
+    "effective_rank": (LEAST_RANK, "embeddings", ""),
+    "prediction_entropy": (LEAST_ENTROPY, "predictions", " into one class"),
+    "told_apart": (LEAST_APART, "predictions", " into the same for everybody"),
+}

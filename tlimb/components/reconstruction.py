@@ -65,7 +65,12 @@ def squared_error(images: Tensor, inputs: Tensor, counted: Tensor) -> Tensor:
         images: (batch, channel, *spatial), what was built.
         inputs: the same, what should have been built.
         counted: (batch, 1, *spatial) bool.
+
+    Raises:
+        ValueError: what was built has another shape than the inputs; torch would compare every image with every other.
     """
+    if images.shape != inputs.shape:
+        raise ValueError(f"images of shape {tuple(images.shape)} cannot be compared with {tuple(inputs.shape)}")
     corner = inputs.flatten(2)[:, :, 0].reshape(*inputs.shape[:2], *(1 for _ in inputs.shape[2:]))
     weights = (counted & (inputs != corner)).to(images.dtype)
     error = (weights * (images - inputs).square()).flatten(1).sum(1)

@@ -104,6 +104,9 @@ class Preprocess(Component, ABC):
 
     settles: ClassVar[tuple[str, ...]] = ()
     """What images may differ in before this step and do not after it: `orientation`, `spacing`."""
+    scales: ClassVar[str] = ""
+    """What intensities are after it, for layouts of weights that expect it: `standardised` to a mean of 0 and a
+    standard deviation of 1, `unit_range` for 0 to 1 (with default options), or a word of its own; empty for none."""
 
     @abstractmethod
     def apply(self, image: Image) -> Image:

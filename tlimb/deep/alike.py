@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from tlimb.deep.findings import Images
 from tlimb.manifest import Graph, Json, Kind, Manifest, canonical
@@ -11,6 +11,8 @@ from tlimb.runner.api import role_order
 
 Seen = Callable[[str], tuple[Images, ...]]
 """Gives the distinct headers of the images of a view."""
+NO_TEACHERS = ("encoder", "epochs_from")
+"""Slots of a manifest's parents that are no networks for an auxiliary objective."""
 LOOSE = ("optimizer", "auxiliary")
 """Components whose numbers change no shape; only whether they are 0 counts."""
 
@@ -25,6 +27,7 @@ class Group:
         works: all of them, in the order of the plan.
         images: role -> part -> headers, the role that the network is built for first.
         parent: the group of the run that the encoder comes from; None without one in the plan.
+        teachers: slot -> group of the run whose network an auxiliary objective reads there.
     """
 
     first: Manifest
@@ -32,6 +35,7 @@ class Group:
     works: list[str]
     images: Mapping[str, Mapping[str, tuple[Images, ...]]]
     parent: "Group | None"
+    teachers: Mapping[str, "Group"] = Factory(dict)
 
 
 @define
@@ -55,11 +59,14 @@ class Grouping:
         for node in graph:
             if node.kind is not Kind.FIT:
                 continue
-            parent = of.get(str((node.hashed.get("parents") or {}).get("encoder")))
+            parents = node.hashed.get("parents") or {}
+            parent = of.get(str(parents.get("encoder")))
+            slots = sorted((slot, str(work)) for slot, work in parents.items() if slot not in NO_TEACHERS)
+            teachers = {slot: of[work] for slot, work in slots if work in of}
             images, text = self._views(node.hashed["views"])
-            key = (text, id(parent), *self._key(node.hashed))
+            key = (text, id(parent), *((slot, id(one)) for slot, one in teachers.items()), *self._key(node.hashed))
             if key not in found:
-                found[key] = Group(node, self.name(node), [], images, parent)
+                found[key] = Group(node, self.name(node), [], images, parent, teachers)
             group = found[key]
             group.works.append(node.work)
             of[node.work] = group

@@ -77,6 +77,7 @@ def request(groups: Sequence[Group], places: Places) -> dict[str, Any]:
                     for role, parts in group.images.items()
                 ],
                 "parent": None if group.parent is None else numbers[id(group.parent)],
+                "teachers": {slot: numbers[id(teacher)] for slot, teacher in group.teachers.items()},
             }
             for group in groups
         ],
@@ -103,7 +104,8 @@ def read_request(value: Mapping[str, Any]) -> tuple[list[Group], Places]:
             for role, parts in one["images"]
         }
         parent = None if one["parent"] is None else groups[one["parent"]]
-        groups.append(Group(Manifest.from_json(one["first"]), one["name"], [str(number)], images, parent))
+        teachers = {slot: groups[teacher] for slot, teacher in one["teachers"].items()}
+        groups.append(Group(Manifest.from_json(one["first"]), one["name"], [str(number)], images, parent, teachers))
     return groups, Places.from_json(value["places"])
 
 
@@ -124,7 +126,10 @@ def _works(numbers: Sequence[str], groups: Sequence[Group]) -> tuple[str, ...]:
 
 
 def _facts(one: Mapping[str, Any], groups: Sequence[Group]) -> Facts:
-    pairs = {key: None if one[key] is None else tuple((a, b) for a, b in one[key]) for key in ("heads", "transfer")}
+    pairs = {
+        key: None if one[key] is None else tuple((a, b) for a, b in one[key])
+        for key in ("heads", "transfer", "changes")
+    }
     memory = None if one["memory"] is None else Memory(**one["memory"])
     shape = tuple(one["shape"])
     return Facts(**{**one, **pairs, "works": _works(one["works"], groups), "memory": memory, "shape": shape})

@@ -1,5 +1,6 @@
 """Networks without memory: on torch's meta device, else as fake tensors, else for real on the processor."""
 
+import copy
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,11 +10,11 @@ import torch
 from attrs import define, field
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from tlimb.components.contracts import Encoder, Inputs
+from tlimb.components.contracts import Encoder, Inputs, Network
 from tlimb.manifest import canonical
 from tlimb.problems import Problem, TlimbError
 from tlimb.runner.api import Places
-from tlimb.runner.networks import build_encoder
+from tlimb.runner.networks import add_heads, build_encoder
 
 METHODS = ("meta", "fake", "cpu")
 """Ways to build a network, the cheapest first; one that fails says nothing about the spec while another succeeds."""
@@ -76,6 +77,38 @@ class Bench:
         if isinstance(found, Exception):
             raise TlimbError(Problem("bad-option", f"{architecture['class']} cannot be made: {said(found)}")) from found
         return found
+
+    def teachers(self, seen: Mapping[str, tuple[Mapping[str, Any], Inputs]], method: str) -> dict[str, Network]:
+        """Build networks that are read and not trained; those that cannot be built in this way are left out.
+
+        Args:
+            seen: slot -> content of the manifest, and what the encoder receives.
+            method: way of building.
+        """
+        found = {}
+        for slot, (hashed, inputs) in seen.items():
+            try:
+                found[slot] = self.network(hashed, inputs, method)
+            except TlimbError:
+                continue
+            for part in (found[slot].encoder, *found[slot].heads.values()):
+                part.requires_grad_(False)
+        return found
+
+    def network(self, hashed: Mapping[str, Any], inputs: Inputs, method: str) -> Network:
+        """Give a network of its own, to which hooks may be added and which may be frozen.
+
+        Raises:
+            TlimbError: it cannot be built in this way.
+        """
+        encoder = self.encoder(hashed["architecture"], inputs, method)
+        with self.construction(method):
+            # On the processor it has memory, and is only looked at; fake tensors cannot be copied with their modules.
+            if method == "meta":
+                encoder = copy.deepcopy(encoder)
+            elif method == "fake":
+                encoder = build_encoder(hashed["architecture"], inputs, 0, self.places)
+            return add_heads(encoder, inputs, hashed["heads"], 0, self.places)
 
     def any_encoder(self, architecture: Mapping[str, Any], inputs: Inputs) -> tuple[Encoder, str]:
         """Give an encoder and the first way in which it can be built.

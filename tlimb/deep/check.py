@@ -16,7 +16,8 @@ from tlimb.deep.building import METHODS, Bench, said
 from tlimb.deep.determinism import without_kernel
 from tlimb.deep.findings import Elsewhere, Facts, Flaw, Images, Report
 from tlimb.deep.learners import unfit
-from tlimb.deep.rehearsal import Rehearsal, Step, UnfitError, rehearse
+from tlimb.deep.losses import Step
+from tlimb.deep.rehearsal import Rehearsal, UnfitError, rehearse
 from tlimb.manifest import canonical
 from tlimb.problems import Problem, Severity, TlimbError
 from tlimb.runner.api import Places
@@ -106,6 +107,7 @@ class Checks:
                 rehearsal.multiply_adds,
                 method,
                 None if comparison is None else _numbers(comparison),
+                () if comparison is None else tuple(comparison.changes.items()),
             )
         )
 
@@ -297,17 +299,16 @@ class Checks:
         error: Exception | None = None
         for way in ways:
             try:
-                encoder = self.bench.encoder(hashed["architecture"], inputs, way)
-                with self.bench.construction(way):
-                    network = add_heads(encoder, inputs, hashed["heads"], 0, self.bench.places)
+                network = self.bench.network(hashed, inputs, way)
             except TlimbError as failed:
                 error = failed
                 continue
             known = {} if comparison is None else comparison.copied
-            step = Step(hashed, inputs, {key: value.detach() for key, value in known.items()})
+            transferred = {key: value.detach() for key, value in known.items()}
+            step = Step(hashed, inputs, transferred, self.bench.teachers(self._seen(group), way))
             try:
                 return (
-                    rehearse(self.bench, network, Freezer(encoder, hashed.get("freeze") or {}), step, way),
+                    rehearse(self.bench, network, Freezer(network.encoder, hashed.get("freeze") or {}), step, way),
                     network,
                     way,
                 )
@@ -317,6 +318,11 @@ class Checks:
                     break
         assert error is not None
         raise self._failed(group, inputs, error)
+
+    def _seen(self, group: Group) -> dict[str, tuple[Mapping[str, Any], Inputs]]:
+        """Give manifest and images of the networks that auxiliary objectives read; a flaw of theirs is told there."""
+        found = {slot: (one.first.hashed, self._inputs.get(id(one))) for slot, one in group.teachers.items()}
+        return {slot: (hashed, inputs) for slot, (hashed, inputs) in found.items() if inputs is not None}
 
     def _failed(self, group: Group, inputs: Inputs, error: Exception) -> _Found:
         if isinstance(error, TlimbError) and error.problems[0].code == "bad-option":

@@ -29,7 +29,8 @@ class Memory:
     """An estimate of what training allocates at its peak, in bytes; without Python, libraries and stored volumes.
 
     Attributes:
-        parameters: weights and buffers, and the copies of them that transfer and `keep: best` hold.
+        parameters: weights and buffers, the copies of them that transfer and `keep: best` hold, and what scenario and
+            auxiliary objectives keep: layers, copies, teachers.
         gradients: of what is trained.
         optimizer: state that the optimizer keeps.
         activations: everything else at the peak: what the forward pass keeps for the backward pass, and the batch.
@@ -64,6 +65,7 @@ class Facts:
         multiply_adds: of the forward pass of one sample, in convolutions and matrix products; None when unknown.
         method: `meta`, `fake`, or `cpu` when neither of them could do what the network does.
         transfer: numbers of tensors `matched`, `adapted`, `missing`, `mismatched`; None without a parent.
+        changes: name of each adapted tensor and what is done to it, in words.
     """
 
     works: tuple[str, ...]
@@ -79,6 +81,7 @@ class Facts:
     multiply_adds: int | None
     method: str
     transfer: tuple[tuple[str, int], ...] | None = None
+    changes: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON, the works left out."""
@@ -86,7 +89,8 @@ class Facts:
         if self.memory is not None:
             found["memory"]["total"] = self.memory.total
         transfer = None if self.transfer is None else dict(self.transfer)
-        return {**found, "shape": list(self.shape), "heads": dict(self.heads), "transfer": transfer}
+        pairs = {"heads": dict(self.heads), "transfer": transfer, "changes": dict(self.changes)}
+        return {**found, "shape": list(self.shape), **pairs}
 
 
 @frozen

@@ -1,15 +1,13 @@
 """One training step of a network on tensors without memory: does it fit, and what would it cost."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
-from attrs import field, frozen
-from torch import Tensor, nn
+from attrs import frozen
+from torch import nn
 
-from tlimb.components.contracts import Auxiliary, Batch, Inputs, Network, Optimizer, Scenario
+from tlimb.components.contracts import Inputs, Network, Optimizer
 from tlimb.deep.building import Bench
 from tlimb.deep.findings import Memory
+from tlimb.deep.losses import Step, added_to, batch_of, check_features, plain_loss, prepared, terms_of, weights_of
 from tlimb.deep.tracing import Alive, Layers, bytes_of
 from tlimb.problems import TlimbError
 from tlimb.runner.code import build
@@ -28,21 +26,6 @@ class UnfitError(Exception):
         """Keep what was said and how far the network came."""
         self.layers = layers
         super().__init__(message)
-
-
-@frozen
-class Step:
-    """What one step is made of, as the manifest has it.
-
-    Attributes:
-        hashed: content of the manifest.
-        inputs: what the encoder receives.
-        transferred: the parent's tensors by name, without memory; empty without a parent.
-    """
-
-    hashed: Mapping[str, Any]
-    inputs: Inputs
-    transferred: Mapping[str, Tensor] = field(factory=dict)
 
 
 @frozen
@@ -78,7 +61,18 @@ def rehearse(bench: Bench, network: Network, freezer: Freezer, step: Step, metho
         with bench.way(method) as device:
             if method == "cpu":
                 return _forward(network, step.inputs, layers)
-            return _step(bench, network, step, layers, device)
+            try:
+                return _step(bench, network, step, layers, device)
+            except TlimbError:
+                raise
+            except Exception:
+                if not step.hashed.get("auxiliary"):
+                    raise
+                # An auxiliary objective may need values on the way back only; the network is tried without any.
+                layers.forget()
+                for part in (network.encoder, *network.heads.values()):
+                    part.zero_grad(set_to_none=True)
+                return _step(bench, network, step, layers, device, computing=False)
     except TlimbError:
         raise
     except Exception as error:
@@ -90,33 +84,41 @@ def _forward(network: Network, inputs: Inputs, layers: Layers) -> Rehearsal:
     alive = Alive()
     with torch.no_grad(), layers.followed(), alive:
         features = network.encoder(torch.zeros(1, inputs.channels, *inputs.shape))
-        _check(features, 1, network)
+        check_features(features, 1, network)
         for head in network.heads.values():
             head(features)
     return Rehearsal(layers, None, alive.multiply_adds, ())
 
 
-def _step(bench: Bench, network: Network, step: Step, layers: Layers, device: str) -> Rehearsal:
+def _step(
+    bench: Bench, network: Network, step: Step, layers: Layers, device: str, *, computing: bool = True
+) -> Rehearsal:
+    """Do one step; `computing` says whether auxiliary objectives take part, or only keep what they keep."""
     trainer = step.hashed["trainer"]
     size, roles = int(trainer["batch_size"]), tuple(step.hashed["views"])
     parts = (network.encoder, *network.heads.values())
+    helpers = prepared(bench, network, step, device)
     alive = Alive(layers)
     alive.leave_out([part.state_dict(keep_vars=True) for part in parts])
     with alive:
         with layers.followed(), arithmetic(torch.device("cpu"), str(trainer.get("precision", "fp32"))):
-            total = _whole_loss(bench, network, step, device)
-            if total is None:
+            found = terms_of(network, helpers, step, device)
+            if found is None:
                 layers.forget()
                 alive.multiply_adds = 0
-                batches = {role: _batch(network, step.inputs, size, device) for role in roles}
-                total = _plain_loss(network, batches)
-        forward = alive.multiply_adds
+                batches = {role: batch_of(network, step.inputs, size, device) for role in roles}
+                total = plain_loss(network, batches)
+            # What auxiliary objectives compute besides is no part of the network's own work.
+            forward = alive.multiply_adds
+            if found is not None:
+                total = added_to(*found, helpers.auxiliaries if computing else ())
+        del found
         if total.requires_grad:
             total.backward()
         del total
     parameters = [parameter for part in parts for parameter in part.parameters()]
     gradients = bytes_of([p.grad for p in parameters])
-    kept = _kept(network, step)
+    kept = _kept(network, step) + helpers.held
     state, during = _optimizer(bench, step, parameters)
     for parameter in parameters:
         parameter.grad = None
@@ -128,63 +130,9 @@ def _step(bench: Bench, network: Network, step: Step, layers: Layers, device: st
     return Rehearsal(layers, memory, forward // (size * len(roles)), tuple(alive.calls))
 
 
-def _whole_loss(bench: Bench, network: Network, step: Step, device: str) -> Tensor | None:
-    """Give the loss as the scenario and the auxiliaries make it; None where they need values of tensors."""
-    size = int(step.hashed["trainer"]["batch_size"])
-    features_checked = _checked(network, size)
-    try:
-        scenario = build(step.hashed["scenario"], Scenario, bench.places)
-        auxiliaries = [build(one, Auxiliary, bench.places) for one in step.hashed.get("auxiliary") or ()]
-        batches = {role: _batch(network, step.inputs, size, device) for role in step.hashed["views"]}
-        for auxiliary in auxiliaries:
-            auxiliary.begin(network.encoder, dict(step.transferred))
-        terms, context = scenario.terms(network, batches, 0, 0.0)
-        losses = [*terms.values(), *(auxiliary.loss(context) for auxiliary in auxiliaries)]
-        return torch.stack([loss.float() for loss in losses]).sum()
-    except Exception:  # noqa: BLE001
-        # The plain loss that follows tells whether it was the network.
-        return None
-    finally:
-        features_checked.remove()
-
-
-def _plain_loss(network: Network, batches: Mapping[str, Batch]) -> Tensor:
-    """Give a number that depends on all outputs of all heads."""
-    total: list[Tensor] = []
-    for batch in batches.values():
-        features = network.encoder(batch.inputs)
-        _check(features, len(batch.inputs), network)
-        total += [head(features).float().sum() for head in network.heads.values()] or [features.float().sum()]
-    return torch.stack(total).sum()
-
-
-def _checked(network: Network, size: int) -> Any:
-    return network.encoder.register_forward_hook(lambda _, __, features: _check(features, size, network))
-
-
-def _check(features: Tensor, size: int, network: Network) -> None:
-    width = network.encoder.feature_dim
-    if tuple(features.shape) != (size, width):
-        shape = " x ".join(str(length) for length in features.shape)
-        raise ValueError(f"it gives features of {shape} for {size} images, its feature_dim promises {size} x {width}")
-
-
-def _batch(network: Network, inputs: Inputs, size: int, device: str) -> Batch:
-    targets, valid = {}, {}
-    for name, objective in network.objectives.items():
-        kind = torch.int64 if objective.kind == "class" else torch.float32
-        targets[name] = torch.zeros(size, dtype=kind, device=device)
-        valid[name] = torch.ones(size, dtype=torch.bool, device=device)
-    images = torch.zeros(size, inputs.channels, *inputs.shape, device=device)
-    rows = torch.zeros(size, dtype=torch.int64, device=device)
-    return Batch(images, rows, targets, valid, rows)
-
-
 def _kept(network: Network, step: Step) -> int:
     """Give the bytes of weights and of the copies that a run holds of them all the time."""
-    weights = sum(
-        bytes_of([*part.parameters(), *part.buffers()]) for part in (network.encoder, *network.heads.values())
-    )
+    weights = weights_of(network)
     copies = bytes_of(list(step.transferred.values()))
     return weights + copies + (weights if step.hashed["trainer"].get("keep") == "best" else 0)
 

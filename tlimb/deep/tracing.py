@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+SCRATCH = frozenset({"native_batch_norm_backward"})
+"""Operations whose kernels on the processor take one more tensor of their largest argument's size for a while."""
+
 
 @define(eq=False)
 class Layers:
@@ -107,6 +110,9 @@ class Alive(TorchDispatchMode):
         for leaf in tree_leaves(made):
             if isinstance(leaf, Tensor):
                 self._born(leaf)
+        if name in SCRATCH:
+            tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+            self.peak = max(self.peak, self.live + max(map(bytes_of, tensors), default=0))
         return made
 
     def _born(self, tensor: Tensor) -> None:

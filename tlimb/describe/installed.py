@@ -1,8 +1,9 @@
 """What installed packages offer by entry points, and whose a class path is: read from metadata, importing nothing.
 
 A package offers a component by an entry point of the group `tlimb.architectures` and so on, named after the folders of
-`tlimb/components`. Its identity is the distribution's name and version together with the meaning of its code, so that
-neither a new release nor an edit of a package that is installed for development passes for the old one.
+`tlimb/components`, and a reader of cohorts by one of `tlimb.cohorts`. Its identity is the distribution's name and
+version together with the meaning of its code, so that neither a new release nor an edit of a package that is installed
+for development passes for the old one.
 """
 
 import importlib.util
@@ -20,6 +21,7 @@ GROUPS: Mapping[str, str] = {
     "tlimb.architectures": "architecture",
     "tlimb.augments": "augment",
     "tlimb.auxiliaries": "auxiliary",
+    "tlimb.cohorts": "cohort",
     "tlimb.data": "data",
     "tlimb.heads": "head",
     "tlimb.layouts": "layout",

@@ -56,6 +56,7 @@ FACTS = (
     "licence",
     "expects",
     "settles",
+    "scales",
     "parents",
     "domain_roles",
     "objective_kinds",

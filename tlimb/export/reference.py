@@ -148,7 +148,8 @@ def _option(option: Option) -> str:
         many = "a list of components" if schema.get("type") == "array" else "a component"
         return f"{many}: {option.component}"
     if "enum" in schema:
-        return ", ".join(f"`{_written(value)}`" for value in schema["enum"])
+        names = [f"`{_written(value)}`" for value in schema["enum"]]
+        return ", ".join([*names, "a mapping"] if "additionalProperties" in schema else names)
     found = schema.get("type", "any")
     text = " or ".join(found) if isinstance(found, list) else str(found)
     unit = f" {option.unit}" if option.unit else ""

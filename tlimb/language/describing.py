@@ -25,6 +25,10 @@ def value_of(option: Option) -> str:
         return "a count, a share or rest"
     if "enum" in schema:
         names = [said(value) for value in schema["enum"]] + (["none"] if schema.get("none") else [])
+        inner = schema.get("additionalProperties")
+        if isinstance(inner, Mapping):
+            words = [str(inner.get("type", "value")), ", ".join(bounds(inner))]
+            names.append(f"{{..: {' '.join(word for word in words if word)}}}")
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     found = schema.get("type", "any")
     text = " or ".join(found) if isinstance(found, list) else str(found)

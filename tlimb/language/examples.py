@@ -297,6 +297,15 @@ def _with_network(found: dict[str, Any], listing: Listing, catalogue: Catalogue)
         stage["architecture"] = {network: options} if options else network
     if network == "timm":
         stage["data"] = {"slices_2d": {"size": [32, 32]}}
+    elif "unit_range" in listing.facts.get("expects", ()):
+        grid = stage["data"]["bio_image"]
+        steps = [
+            "canonical",
+            {"resample": {"spacing_mm": grid["spacing_mm"]}},
+            "min_max",
+            {"crop": {"shape": grid["crop"]}},
+        ]
+        stage["data"] = {"volume_3d": {"preprocess": steps}}
     else:
         stage["data"]["bio_image"] |= listing.facts.get("preprocess", {})
 

@@ -77,7 +77,7 @@ def from_schema(title: str, doc: str, schema: Mapping[str, Any], varies: bool) -
         shape = evolve(shape, none=shape.none or "component" in inner)
     if "object" in types:
         shape = _object(shape, schema)
-        varies = False
+        varies = varies and bool(scalars)  # a mapping alone is not searched; its values go together in `params`
     return evolve(shape, nodes=search_words(scalars, shape.enum) if varies else ())
 
 

@@ -537,7 +537,9 @@ class Replicates:
         "Run seeds, given outright instead of a count.", default=(), type="list", of={"type": "integer"}
     )
     once: tuple[str, ...] = key("Stages that are not repeated.", default=(), type="list", of={"names": "stages"})
-    resplit: bool = key("Draw the split anew for each repetition.", default=False, type="boolean")
+    resplit: bool = key(
+        "Draw the split anew for each repetition; each then selects for itself.", default=False, type="boolean"
+    )
 
 
 @frozen(kw_only=True, eq=False, repr=False)

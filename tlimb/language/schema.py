@@ -220,7 +220,8 @@ class _Writer:
                 found["properties"] = nodes
                 names = f"^(?:{'|'.join([*shape.nodes, 'key'])}|{shape.names.strip('^$')})$"
                 rules = [rule for rule in rules if "propertyNames" not in rule]
-                rules += [{"propertyNames": {"pattern": names}}, *open_nodes(shape.nodes)]
+                rules += [{"propertyNames": {"pattern": names}}] if shape.names else []
+                rules += open_nodes(shape.nodes)
             self.definitions[name] = {**found, "allOf": rules}
         return {"$ref": own}
 
@@ -307,7 +308,8 @@ def signature(shape: Shape) -> str:
         shape.examples,
     ]
     inner = "" if shape.items is None else signature(shape.items)
-    return json.dumps([*parts, shape.kind, shape.values is not None, inner], sort_keys=True)
+    values = False if shape.values is None else signature(shape.values)
+    return json.dumps([*parts, shape.kind, values, inner], sort_keys=True)
 
 
 def _digest(text: str) -> str:

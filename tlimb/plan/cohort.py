@@ -6,8 +6,8 @@ from typing import Any
 
 from attrs import evolve
 
-from tlimb.cohorts import narrow, own, parts, view
-from tlimb.cohorts.declaration import Declaration, IdentityDecl, JoinDecl, LabelDecl
+from tlimb.cohorts import narrow, parts, view
+from tlimb.cohorts.declaration import Declaration, ForeignReader, IdentityDecl, JoinDecl, LabelDecl
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.index import index
 from tlimb.cohorts.leaks import Kinship
@@ -36,7 +36,7 @@ class Cohorts:
         progress: Progress | None = None,
         *,
         with_names: bool = False,
-        code: Callable[[str], str | None] = lambda _: None,
+        foreign: Callable[[str], ForeignReader | None] = lambda name: ForeignReader(name) if "." in name else None,
         remake: Callable[[Dataset], str] = lambda _: "tlimb index",
     ) -> None:
         """Prepare; nothing is read yet.
@@ -48,7 +48,7 @@ class Cohorts:
             hashes: what is known of files.
             progress: observer (done, all) of the reading of images.
             with_names: problems may name people and files.
-            code: gives the hash of the code behind a class path, for readers of the user's own.
+            foreign: gives what a reader is by its name or class path; None for those of tlimb itself.
             remake: gives the command that indexes a dataset with such a reader.
         """
         self.study = study
@@ -57,7 +57,7 @@ class Cohorts:
         self.hashes = hashes
         self.progress = progress
         self.with_names = with_names
-        self.code = code
+        self.foreign = foreign
         self.remake = remake
         self.problems: list[Problem] = []
         self.views: dict[str, view.View] = {}
@@ -108,7 +108,7 @@ class Cohorts:
         files = dataset.files or Component("none", {}, dataset.pointer)
         root = dataset.root or "spec"
         identity = dataset.identity
-        foreign = own.is_own(files.name)
+        foreign = self.foreign(files.name)
         return Declaration(
             name=dataset.files_place,
             pointer=files.pointer.rpartition("/files")[0],
@@ -122,8 +122,8 @@ class Cohorts:
             identity=None if identity is None else IdentityDecl(identity.namespace, identity.column, identity.map),
             cohort=dataset.cohort,
             private_root=self.private,
-            code=self.code(files.name) if foreign else None,
-            remake=self.remake(dataset) if foreign else "",
+            foreign=foreign,
+            remake="" if foreign is None else self.remake(dataset),
         )
 
     def indexes(self) -> tuple[Cohort, ...]:

@@ -261,11 +261,17 @@ class Expander:
         selects: dict[str, None],
         refits: dict[str, list[str]],
     ) -> None:
-        """Group evaluations into rows and folds, make the select nodes, and gate what waits for them."""
+        """Group evaluations into rows and folds, make the select nodes, and gate what waits for them.
+
+        Where each repetition draws its own split, it selects by itself too: whoever is tested in one is trained and
+        validated on in another, and would take part in choosing.
+        """
+        resplit = self.study.replicates.resplit
         groups: dict[object, dict[object, list[Tested]]] = {}
         for one in evaluations:
             across = self.study.select is not None and self.study.select.across_folds
-            group = (one.run.stage, one.row, () if across else one.fold)
+            own = () if across else (one.fold, one.replicate if resplit else 0)
+            group = (one.run.stage, one.row, own)
             groups.setdefault(group, {}).setdefault(one.candidate, []).append(one)
         for candidates in groups.values():
             select = None

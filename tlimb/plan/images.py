@@ -135,7 +135,9 @@ def _expected(study: Study, catalogue: Catalogue, name: str) -> dict[str, dict[s
                 found.setdefault(word, {})[module.pointer] = f"`{module.name}`"
         for weights in _weights(reach, stage):
             layout = study.pretrained[weights].layout
-            for word in () if layout is None else catalogue.facts("layout", layout.name).get("expects", ()):
+            expected = () if layout is None else catalogue.facts("layout", layout.name).get("expects", ())
+            # Words about intensities are compared with the preprocessing, by a rule of the language.
+            for word in (one for one in expected if one in WORDS):
                 pointer = f"{study.pretrained[weights].pointer}/layout"
                 found.setdefault(word, {})[pointer] = f"the weights `{weights}`"
     return found

@@ -116,6 +116,8 @@ def _problem(
     redrawn = tuple(_redrawn(study, one, stage))
     if redrawn:
         help_ = tuple(line for line, _ in redrawn)
+    if study.replicates.resplit and name in study.replicates.once:
+        help_ = (f"delete `once`, or `resplit`: `{name}` is trained once, on people of the first division",)
     if pool:
         help_ = ("leave the tested people out of the pool: take a part or portion that is not tested",)
     return Problem(

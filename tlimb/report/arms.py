@@ -33,13 +33,18 @@ class Evaluation:
 
 @frozen
 class Slot:
-    """One repetition and fold of a row: the predict nodes that give its value, or why there are none."""
+    """One repetition and fold of a row: the predict nodes that give its value, or why there are none.
+
+    Attributes:
+        select: the selection that its configuration comes from; None where nothing was searched.
+    """
 
     replicate: int
     fold: tuple[str, ...]
     works: tuple[str, ...]
     configuration: Labels
     absent: Absent | None
+    select: str | None = None
 
 
 @frozen
@@ -92,16 +97,19 @@ def _fold(value: Any) -> tuple[str, ...]:
 
 
 def _gate(graph: Graph, node: Manifest, use: Mapping[str, Any]) -> Gate | None:
-    """Find the gate of one use among those of all uses of a node: its selection serves the same row and fold."""
+    """Find the gate of one use among those of all uses of a node: its selection serves the same row and fold.
 
-    def serves(gate: Gate, fold: bool) -> bool:
-        keys = ("test", "stage", "row", "fold") if fold else ("test", "stage", "row")
+    A selection of one repetition serves that one alone; one of all repetitions is noted under the first of them.
+    """
+
+    def serves(gate: Gate, keys: tuple[str, ...]) -> bool:
         select = graph.nodes.get(gate.select)
         return select is not None and any(all(other.get(key) == use.get(key) for key in keys) for other in select.uses)
 
-    for fold in (True, False):
+    row = ("test", "stage", "row")
+    for keys in ((*row, "fold", "replicate"), (*row, "fold"), row):
         for gate in node.gates:
-            if serves(gate, fold):
+            if serves(gate, keys):
                 return gate
     return node.gates[0] if len(node.gates) == 1 and len(node.uses) == 1 else None
 
@@ -144,7 +152,8 @@ def _slot(place: tuple[int, tuple[str, ...]], members: list[Evaluation], results
         return Slot(*place, works=(), configuration=(), absent=_undecided(gate, results))
     works = tuple(sorted({one.work for one in live}))
     absent = next((found for work in works if (found := results.absent(work)) is not None), None)
-    return Slot(*place, works=works, configuration=live[0].configuration, absent=absent)
+    select = None if live[0].gate is None else live[0].gate.select
+    return Slot(*place, works=works, configuration=live[0].configuration, absent=absent, select=select)
 
 
 def _undecided(gate: Gate, results: Results) -> Absent:

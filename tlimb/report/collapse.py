@@ -1,4 +1,4 @@
-"""What trainings behind a row say of collapsed embeddings."""
+"""What trainings behind a row say of collapsed embeddings and predictions."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from tlimb.report.results import Results
 
 
 def collapses(tested: Iterable[Tested], results: Results) -> Iterator[str]:
-    """Say which rows rest on a training whose embeddings had collapsed at its end: their gain is not what it seems.
+    """Say which rows rest on a training that had collapsed at its end: their gain is not what it seems.
 
     Args:
         tested: the arms with their predictions.

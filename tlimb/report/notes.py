@@ -14,9 +14,13 @@ from tlimb.report.table import Row, short
 
 SPREAD = "sd is over distinct trainings (repetitions) on the same test people; it says nothing of other people"
 SPREAD_OF_FOLDS = (
-    "sd is over distinct trainings (repetitions and folds), and each fold has test people of its own; folds share "
-    "training people, so it is no standard error"
+    "sd is over distinct trainings (repetitions and folds) and their test people; trainings share people, so sd over "
+    "the root of n is smaller than the standard error of the mean"
 )
+"""Of folds and of divisions drawn anew.
+
+Source: Bengio, Grandvalet: No unbiased estimator of the variance of k-fold cross-validation, JMLR 2004, section 3.
+"""
 REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
 PERCENTILE = (
     "[..] is the 95 % interval of the difference over test people, {} bootstrap samples of whole families, trainings "
@@ -91,7 +95,7 @@ def notes(
     yield from _order(rows, columns, deciding, request)
     cells = [cell for row in rows for cell in row.cells.values()]
     if any(cell.value is not None and cell.value.sd is not None for cell in cells):
-        yield SPREAD_OF_FOLDS if any(slot.fold for one in tested for slot in one.arm.slots) else SPREAD
+        yield SPREAD_OF_FOLDS if any(_differ(one) for one in tested) else SPREAD
     if any(cell.value is not None and cell.value.n < row.done for row in rows for cell in row.cells.values()):
         yield REPEATED
     if any(cell.difference is not None and cell.difference.low is not None for cell in cells):
@@ -100,6 +104,11 @@ def notes(
         yield from _undefined(one, columns)
     for row in rows:
         yield from _comparison(row, request)
+
+
+def _differ(one: Tested) -> bool:
+    """Say whether the trainings of a row are tested on different people."""
+    return len({scored.people for _, heads in one.slots.values() for scored in heads.values()}) > 1
 
 
 def _order(

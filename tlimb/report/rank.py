@@ -133,7 +133,7 @@ def _row(one: Tested, against: Tested | None, columns: list[Column], request: Ra
     values = [value for value in values if value is not None]
     chosen = Counter(
         ", ".join(f"{short(place)}={label}" for place, label in slot.configuration)
-        for slot in {slot.fold: slot for slot in arm.slots if slot.works}.values()
+        for slot in {(slot.fold, slot.select): slot for slot in arm.slots if slot.works}.values()
     )
     return Row(
         rank=None,

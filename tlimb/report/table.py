@@ -32,7 +32,8 @@ class Row:
         stage: name of the tested stage.
         labels: what is compared, (place in the spec, label).
         configurations: how many were searched.
-        chosen: label of the chosen configuration -> number of folds that chose it.
+        chosen: label of the chosen configuration -> number of folds that chose it, over all
+            repetitions where each has a split of its own.
         selection: mean validation value by which it was chosen; None without a selection.
         planned: repetitions times folds.
         done: how many of them have a value.

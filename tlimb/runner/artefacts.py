@@ -91,7 +91,7 @@ def passport(run: "Fit") -> dict[str, Any]:
 
 
 def tell_collapse(run: "Fit", at: Position) -> None:
-    """Write to the log, and note in the record, the first epoch whose embeddings have collapsed."""
+    """Write to the log, and note in the record, the first epoch whose embeddings or predictions have collapsed."""
     if not at.ends_epoch:
         return
     last = run.module.ledger.history[-1]

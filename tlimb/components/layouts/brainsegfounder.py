@@ -13,8 +13,14 @@ class BrainSegFounder(Layout):
     that merged neighbouring tokens in its own way (`merging: repeated`). Decoders and the heads of pretraining are left
     out. Files of the third stage were trained on labelled images of BraTS or ATLAS as well: write that under `cohorts`.
 
+    Images are UK Biobank's `T1_brain_to_MNI` and `T2_FLAIR_brain_to_MNI`: without skull, in MNI space. Intensities were
+    mapped from -1000..1000 to 0..1 in the first stage, by the defaults of its script, and standardised over the voxels
+    that are not zero in the authors' own fine-tuning; the latter is what is expected here, since fine-tuning is what a
+    study does with them.
+
     Source: Cox et al.: BrainSegFounder: towards 3D foundation models for neuroimage segmentation, Medical Image
-        Analysis 97 (2024) 103301, and its repository.
+        Analysis 97 (2024) 103301; and its repository, pretrain/utils/data_utils.py and pretrain/main_T1T2.py for the
+        first stage, Downstream/BraTS/utils.py for fine-tuning.
     """
 
     unwrap = ("state_dict", "model")
@@ -24,5 +30,6 @@ class BrainSegFounder(Layout):
     architecture = "swin3d"
     options: ClassVar[Mapping[str, Any]] = {"feature_size": 48, "merging": "repeated"}
     preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "zscore", "region": "nonzero"}
+    expects = ("skull_stripped", "registered")
     cohorts = ("UK Biobank",)
     licence = "UK Biobank's material transfer agreement; code GPL-3"

@@ -14,7 +14,11 @@ class MedicalNet(Layout):
     They were trained on volumes scaled to a mean of 0 and a standard deviation of 1 over the voxels that are not zero,
     with noise in place of the zeros around them; a background of zeros is new to them.
 
-    Source: Chen, Ma, Zheng: Med3D: transfer learning for 3D medical image analysis, arXiv 1904.00625, 2019.
+    Of removed skulls and registration to a template the repository is silent: its code cuts volumes to what is in them
+    and stretches them to one grid. So nothing is expected of images.
+
+    Source: Chen, Ma, Zheng: Med3D: transfer learning for 3D medical image analysis, arXiv 1904.00625, 2019; and the
+        repository MedicalNet, datasets/brains18.py, for the intensities.
     """
 
     unwrap = ("state_dict",)

@@ -20,7 +20,7 @@ class SFCNUKB(Layout):
     prefixes = ("module.",)
     drop = ("classifier.*",)
     architecture = "sfcn"
-    preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "mean", "region": "all"}
+    preprocess: ClassVar[Mapping[str, Any]] = {"intensity": "mean"}
     expects = ("skull_stripped", "registered")
     cohorts = ("UK Biobank",)
     licence = "MIT; the images are under UK Biobank's own terms"

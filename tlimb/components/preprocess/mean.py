@@ -12,6 +12,8 @@ class Mean(Preprocess):
     Source: Peng et al., Medical Image Analysis 68 (2021) 101871.
     """
 
+    scales = "mean"
+
     def apply(self, image: Image) -> Image:
         """Give the image with mean 1."""
         mean = np.float32(image.voxels.mean(dtype=np.float64))

@@ -21,6 +21,8 @@ class MinMax(Preprocess):
         region: which voxels give the smallest and the largest: those of the mask file, those that are not 0, or all.
     """
 
+    scales = "unit_range"
+
     def __init__(
         self,
         *,

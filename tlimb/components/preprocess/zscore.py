@@ -19,6 +19,8 @@ class ZScore(Preprocess):
         region: which voxels give mean and standard deviation: those of the mask file, those that are not 0, or all.
     """
 
+    scales = "standardised"
+
     def __init__(self, *, region: Literal["mask", "nonzero", "all"] = "nonzero") -> None:
         self.region = region
 

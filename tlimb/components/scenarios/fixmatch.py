@@ -10,6 +10,7 @@ from torch.nn import functional
 from tlimb.components.contracts import Augmentation, Batch, Inputs, Network, Scenario, StepContext
 from tlimb.components.contrast import usual_views, view
 from tlimb.components.labelled import labelled_terms
+from tlimb.components.opinions import Opinions
 from tlimb.components.running_mean import RunningMean
 
 
@@ -19,7 +20,8 @@ class FixMatch(Scenario):
     The guess is taken from the image as the data module's `augment` leaves it (the weak change), the loss from the
     image after `augment` of this scenario (the strong change). Guesses below the threshold count as 0 in a mean over
     all unlabelled samples. Labelled, weakly and strongly changed samples go through the encoder together. For classes
-    only: numbers have no such certainty.
+    only: numbers have no such certainty. The history notes what the network says of unlabelled people, for each
+    head: `prediction_entropy`, 0 when all are put into one class, and `told_apart`, 0 when all are told the same.
 
     Args:
         ratio: unlabelled samples for each labelled one in a batch.
@@ -34,6 +36,7 @@ class FixMatch(Scenario):
         equations 3 and 4. The ratio there is 7, the mean's decay 0.999; 3 suits volumes, of which fewer fit.
     """
 
+    revision = 2  # the history notes how far the predictions are from collapse
     roles = ("labelled", "unlabelled")
     objective_kinds = ("class",)
 
@@ -60,9 +63,10 @@ class FixMatch(Scenario):
         return batch_size * self.ratio if role == "unlabelled" else batch_size
 
     def build(self, network: Network, inputs: Inputs) -> nn.Module | None:
-        """Make the running mean of the weights."""
-        self._mean = RunningMean(network) if self.ema else None
-        return self._mean
+        """Make the running mean of the weights, and the means of what the network says."""
+        self._mean, self._opinions = RunningMean(network) if self.ema else None, Opinions(network)
+        owned: dict[str, nn.Module] = {} if self._mean is None else {"mean": self._mean}
+        return nn.ModuleDict({**owned, "opinions": self._opinions})
 
     def terms(
         self, network: Network, batches: Mapping[str, Batch], step: int, progress: float
@@ -75,12 +79,15 @@ class FixMatch(Scenario):
         parts = network.encoder(torch.cat([labelled.inputs, weak.inputs, strong])).split(sizes)
         features = {"labelled": parts[0], "unlabelled": parts[1]}
         outputs, terms = labelled_terms(network, labelled, parts[0])
-        guessed = [
-            network.weights.get(name, 1.0) * self.guesses(head(parts[1]), head(parts[2]))
-            for name, head in network.heads.items()
-        ]
+        guessed, said = [], {}
+        for name, head in network.heads.items():
+            weakly = head(parts[1])
+            guessed.append(network.weights.get(name, 1.0) * self.guesses(weakly, head(parts[2])))
+            said[name] = weakly.detach().float().softmax(1)
         terms["pseudo_labels"] = self.weight * torch.stack(guessed).sum()
-        return terms, StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
+        context = StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
+        context.notes.update(self._opinions.hear(said))
+        return terms, context
 
     def guesses(self, weak: Tensor, strong: Tensor) -> Tensor:
         """Give the mean over all samples of the cross-entropy with sure guesses, from logits (batch, classes)."""

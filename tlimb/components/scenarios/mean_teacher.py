@@ -13,6 +13,7 @@ from tlimb.components.augments.noise import Noise
 from tlimb.components.contracts import Augmentation, Batch, Inputs, Network, Scenario, StepContext
 from tlimb.components.contrast import view
 from tlimb.components.labelled import labelled_terms
+from tlimb.components.opinions import Opinions
 from tlimb.components.running_mean import RunningMean
 
 
@@ -21,7 +22,8 @@ class MeanTeacher(Scenario):
 
     Student and teacher see each image under random changes of their own; the squared difference of their predictions
     (probabilities of classes, standardised numbers) is added to the loss, with a weight that grows from 0. The
-    teacher is what is validated and kept.
+    teacher is what is validated and kept. The history notes what the teacher says of unlabelled people, for each head
+    of classes: `prediction_entropy`, 0 when all are put into one class, and `told_apart`, 0 when all are told the same.
 
     Args:
         ema: share of the old mean that is kept in each step; smaller at first.
@@ -35,6 +37,7 @@ class MeanTeacher(Scenario):
         is that of Laine, Aila: Temporal ensembling for semi-supervised learning, ICLR 2017, section 2.
     """
 
+    revision = 2  # the history notes how far the predictions are from collapse
     roles = ("labelled", "unlabelled")
 
     def __init__(
@@ -59,9 +62,9 @@ class MeanTeacher(Scenario):
         return batch_size * self.ratio if role == "unlabelled" else batch_size
 
     def build(self, network: Network, inputs: Inputs) -> nn.Module | None:
-        """Make the teacher."""
-        self._teacher = RunningMean(network)
-        return self._teacher
+        """Make the teacher, and the means of what it says."""
+        self._teacher, self._opinions = RunningMean(network), Opinions(network)
+        return nn.ModuleDict({"teacher": self._teacher, "opinions": self._opinions})
 
     def strength(self, progress: float) -> float:
         """Give the weight at a share of the run."""
@@ -84,7 +87,9 @@ class MeanTeacher(Scenario):
             taught = {name: said(network, name, head(known)) for name, head in teacher.heads.items()}
         apart = [functional.mse_loss(said(network, name, network.heads[name](both)), taught[name]) for name in taught]
         terms["consistency"] = self.strength(progress) * torch.stack(apart).sum()
-        return terms, StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
+        context = StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
+        context.notes.update(self._opinions.hear({name: every[size:] for name, every in taught.items()}))
+        return terms, context
 
     def after_step(self, network: Network, progress: float) -> None:
         """Let the teacher follow."""

@@ -263,7 +263,7 @@ class Facts:
     # -- components --
 
     def listing(self, kind: str, name: str) -> Listing | None:
-        """Give a component of the catalogue; None for class paths and unknown names."""
+        """Give a component of the catalogue, or a class as its source says; None where neither is known."""
         return self.catalogue.get(kind, name)
 
     def scenarios(self, stage: Stage) -> list[tuple[str, Tree | None]]:

@@ -1,17 +1,25 @@
 """Weights from files: the network and the preprocessing that their layout was made with.
 
 A layout declares in its facts what it needs: `architecture` (a component's name) with `options` of it, `preprocess`
-(options of the data module, such as the intensity scaling), and `cohorts` (whom the weights were trained on).
+(options of the data module, such as the intensity scaling), `expects` (the scale of intensities, where only that is
+known), and `cohorts` (whom the weights were trained on). A data module that takes steps is judged by its steps.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tlimb.language.catalogue import Listing
 from tlimb.language.model import Stage
 from tlimb.language.rules.facts import Facts, rule
 from tlimb.language.tree import Tree
 from tlimb.language.values import Component
-from tlimb.problems import Problem, Related
+from tlimb.problems import Problem, Related, Severity
+
+SCALES = {
+    "standardised": ("are standardised to a mean of 0 and a standard deviation of 1", "zscore"),
+    "unit_range": ("reach from 0 to 1", "min_max"),
+}
+"""What a layout may expect of intensities: in words, and the step that gives it with its default options."""
 
 
 def _uses(facts: Facts) -> Iterator[tuple[Stage, str, Mapping[str, Any]]]:
@@ -97,6 +105,7 @@ def layout_preprocess(facts: Facts) -> Iterator[Problem]:
         related = (Related(f"/pretrained/{name}/layout", "the layout of the weights"),)
         for module, where in facts.components(facts.field(stage, "data")):
             body, listing = where.get(module), facts.listing("data", module)
+            yield from _steps_unlike(facts, stage, (name, wanted), (module, where), related)
             for option, value in dict(wanted.get("preprocess", {})).items():
                 if listing is None or option not in listing.options:
                     continue
@@ -112,3 +121,109 @@ def layout_preprocess(facts: Facts) -> Iterator[Problem]:
                 yield Problem(
                     "layout-preprocess", message, pointer, related=related, help=f"write   {option}: {_said(value)}"
                 )
+
+
+def _steps_unlike(
+    facts: Facts,
+    stage: Stage,
+    weights: tuple[str, Mapping[str, Any]],
+    data: tuple[str, Tree],
+    related: tuple[Related, ...],
+) -> Iterator[Problem]:
+    """Find a list of steps that scales intensities otherwise than the option of `preprocess` would."""
+    (name, wanted), (module, where) = weights, data
+    scale = wanted.get("preprocess", {}).get("intensity")
+    body, listing = where.get(module), facts.listing("data", module)
+    if scale is None or listing is None or "intensity" in listing.options or "preprocess" not in listing.options:
+        return
+    steps = _steps(facts, body)
+    if steps is None or scale in steps:
+        return
+    options = {key: value for key, value in wanted["preprocess"].items() if key != "intensity"}
+    known = facts.listing("preprocess", str(scale))
+    inner = {key: value for key, value in options.items() if known is not None and key in known.options}
+    step = f"{{{scale}: {{{', '.join(f'{key}: {_said(value)}' for key, value in inner.items())}}}}}" if inner else scale
+    message = f"the weights `{name}` expect `intensity: {scale}`; `{stage.name}` has {_shown(facts, steps)}"
+    place = where if body is None else body.get("preprocess") or where
+    yield Problem("layout-preprocess", message, place.pointer, related=related, help=f"let the step be   {step}")
+
+
+def _steps(facts: Facts, body: Tree | None) -> dict[str, Tree] | None:
+    """Give the steps of a data module by name; None where one is of somebody else's and does not say what it does."""
+    found = dict(facts.components(None if body is None else body.get("preprocess")))
+    for name in found:
+        listing = facts.listing("preprocess", name)
+        if listing is None or (listing.foreign and not listing.facts.get("scales")):
+            return None
+    return found
+
+
+def _shown(facts: Facts, steps: Mapping[str, Tree]) -> str:
+    """Name the steps that scale intensities."""
+    scaling = [f"`{name}`" for name in steps if _scale(facts, name)]
+    return "the step " + " and ".join(scaling) if scaling else "no step that scales intensities"
+
+
+def _scale(facts: Facts, step: str) -> str:
+    listing = facts.listing("preprocess", step)
+    return "" if listing is None else str(listing.facts.get("scales", ""))
+
+
+@rule
+def layout_intensity(facts: Facts) -> Iterator[Problem]:
+    """Weights whose authors tell the scale of intensities alone expect images of that scale."""
+    for stage, name, wanted in _uses(facts):
+        related = (Related(f"/pretrained/{name}/layout", "the layout of the weights"),)
+        for word in (one for one in wanted.get("expects", ()) if one in SCALES):
+            for module, where in facts.components(facts.field(stage, "data")):
+                found = _intensity(facts, module, where)
+                if found is None or (word, True) in found[0]:
+                    continue
+                said, step = SCALES[word]
+                message = f"the weights `{name}` expect intensities that {said}; `{stage.name}` has {found[1]}"
+                help_ = f"write   intensity: {step}"
+                listing = facts.listing("data", module)
+                enum = () if listing is None or "intensity" not in listing.options else _words(listing, "intensity")
+                if step not in enum:
+                    help_ = f"take `volume_3d`, and `{step}` among its steps"
+                yield Problem(
+                    "layout-intensity", message, found[2], severity=Severity.WARNING, related=related, help=help_
+                )
+
+
+def _words(listing: Listing, option: str) -> tuple[str, ...]:
+    return tuple(str(word) for word in listing.options[option].schema.get("enum", ()))
+
+
+def _intensity(facts: Facts, module: str, where: Tree) -> tuple[set[tuple[str, bool]], str, str] | None:
+    """Say how a data module scales intensities; None where nothing tells it.
+
+    Returns:
+        Scales with whether the step has its default options, what is written in words, and its place.
+    """
+    listing, body = facts.listing("data", module), where.get(module)
+    if listing is None:
+        return None
+    if "intensity" in listing.options:
+        written = None if body is None else body.get("intensity")
+        if written is not None and written.kind != "scalar":
+            return None
+        value = listing.defaults.get("intensity") if written is None else written.value
+        # The word `none` is None in defaults.
+        name = "none" if value is None else str(value)
+        pointer = where.pointer if written is None else written.pointer
+        return {(_scale(facts, name), True)}, f"`intensity: {name}`", pointer
+    if "preprocess" not in listing.options:
+        return None
+    steps = _steps(facts, body)
+    if steps is None:
+        return None
+    place = where if body is None else body.get("preprocess") or where
+    scales = {(_scale(facts, name), _plain(tree, name)) for name, tree in steps.items()}
+    return scales, _shown(facts, steps), place.pointer
+
+
+def _plain(tree: Tree, name: str) -> bool:
+    """Say whether the range of a step is its default one."""
+    body = tree.get(name) if tree.kind == "mapping" else None
+    return body is None or (_other(body.get("low"), 0) is None and _other(body.get("high"), 1) is None)

@@ -10,7 +10,11 @@ from tlimb.problems import Problem
 
 @rule
 def slots(facts: Facts) -> Iterator[Problem]:
-    """Each slot is read by somebody, what is read is there, and it is a stage."""
+    """Each slot is read by somebody, what is read is there, and it is a stage.
+
+    Which slots a class of somebody else reads is known from its source. Only where the source is not found, or
+    computes them, any slot may be given to it.
+    """
     for name, stage in facts.study.stages.items():
         if facts.broken("stages", name):
             continue
@@ -35,10 +39,15 @@ def _read(facts: Facts, stage: Stage) -> Iterator[tuple[str, tuple[str, Tree]]]:
             yield str(slot), (what, tree)
 
 
+def _untold(facts: Facts, what: str) -> bool:
+    """Say whether only running the code would tell which slots an auxiliary objective reads."""
+    listing = facts.listing("auxiliary", what)
+    return listing is None or (listing.foreign and "slots" not in listing.facts)
+
+
 def _given(facts: Facts, stage: Stage, slot: str, leaves: list[Tree], read: bool) -> Iterator[Problem]:
     where = f"{stage.origins['from']}/{slot}"
-    own = any("." in what for what, _ in facts.components(facts.field(stage, "auxiliary")))
-    if not read and not own:
+    if not read and not any(_untold(facts, what) for what, _ in facts.components(facts.field(stage, "auxiliary"))):
         readers = [one.name for one in facts.catalogue.all("auxiliary") if slot in one.facts.get("slots", ())]
         message = f"nothing in `{stage.name}` reads the slot `{slot}`"
         help_ = (
