@@ -13,6 +13,7 @@ from tlimb.components.auxiliaries.masked_reconstruction import MaskedReconstruct
 from tlimb.components.auxiliaries.reconstruction import Reconstruction
 from tlimb.components.auxiliaries.simclr import SimCLR
 from tlimb.components.collapse import collapsed
+from tlimb.components.objectives.soft_bins import SoftBins
 from tlimb.components.opinions import Opinions
 from tlimb.components.running_mean import RunningMean
 from tlimb.components.scenarios.fixmatch import FixMatch
@@ -205,6 +206,26 @@ def test_consistency_is_the_squared_difference_of_what_both_say():
     assert float(terms["consistency"].detach()) == pytest.approx(
         float((ours - theirs).square().mean().detach()), rel=1e-5
     )
+
+
+def test_consistency_of_bins_compares_distributions_and_not_what_they_do_not_depend_on():
+    objective = SoftBins(contracts.TargetFacts("age"), target="age", low=20.0, high=80.0, width=10.0)
+    torch.manual_seed(0)
+    net = toys.network(toys.Net(7, 4), {"age": (objective, objective.outputs)})
+    scenario = MeanTeacher(weight=1.0, ramp=0.0, augment=[toys.Jitter(0.0)])
+    scenario.build(net, contracts.Inputs(1, (7,)))
+    few, pool, _ = clusters(0)
+    ages = toys.batch(few.inputs, {"age": torch.full((8,), 50.0)})
+    batches = {"labelled": toys.take(ages, torch.arange(8)), "unlabelled": toys.take(pool, torch.arange(20))}
+
+    def consistency(shift):
+        with torch.no_grad():
+            net.heads["age"].bias.add_(shift)
+        return float(scenario.terms(net, batches, 0, 0.5)[0]["consistency"].detach())
+
+    # The same added to all bins says the same of everybody.
+    assert consistency(torch.tensor(7.0)) == pytest.approx(0.0, abs=1e-10)
+    assert consistency(torch.arange(6.0)) > 1e-3
 
 
 def test_a_contrastive_term_reads_the_samples_of_its_role_or_of_all():

@@ -11,7 +11,7 @@ from attrs import frozen
 from tlimb import __version__
 from tlimb.components import discovery
 from tlimb.components.base import Layout
-from tlimb.components.weights import Sorted, arrange, read
+from tlimb.components.weights import Sorted, advice, arrange, read
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 
@@ -115,7 +115,9 @@ def convert(path: Path, layout: str, out: Path, *, force: bool = False) -> Path:
     sha256 = _sha256(path)
     _, found = _arranged(path, table, "cpu")
     if not found.tensors:
-        raise TlimbError(Problem("weights-mismatch", f"`{layout}` leaves no tensor of `{path.name}`"), ExitCode.DATA)
+        help_ = f"another layout may be meant: `tlimb weights inspect {path.name}` lists its names"
+        problem = Problem("weights-mismatch", f"`{layout}` leaves no tensor of `{path.name}`", help=help_)
+        raise TlimbError(problem, ExitCode.DATA)
     data = save({name: found.tensors[name].contiguous().clone() for name in sorted(found.tensors)})
     described = _description(path, sha256, layout, table, found, hashlib.sha256(data).hexdigest(), out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +161,8 @@ def _arranged(path: Path, layout: Layout, device: str) -> tuple[Mapping[str, Any
     except OSError as error:
         raise _unread(path, error) from error
     except ValueError as error:
-        raise TlimbError(Problem("weights-mismatch", f"{error}; this is `{path.name}`"), ExitCode.DATA) from error
+        problem = Problem("weights-mismatch", f"{error}; this is `{path.name}`", help=advice(str(error)))
+        raise TlimbError(problem, ExitCode.DATA) from error
 
 
 def _sha256(path: Path) -> str:

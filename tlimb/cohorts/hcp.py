@@ -147,6 +147,10 @@ class Hcp(Reader):
         return {int(hit[1]): path for path in folders if (hit := pattern.fullmatch(path.name)) and path.is_dir()}
 
     def _nothing(self, declaration: Declaration, base: Path) -> Problem:
+        higher = self._higher()
+        if higher is not None:
+            message = f"`{self.folder}` lies inside the folder that is asked for"
+            return problem(declaration, "files-missing", message, "folder", help=f"write   folder: {higher}")
         if self.image == SERIES:
             there = sorted(path.name for path in (base / SERIES).iterdir()) if (base / SERIES).is_dir() else []
             message = f"no time series of {self.release} in `{self.folder}/{SERIES}`"
@@ -162,6 +166,12 @@ class Hcp(Reader):
             option = "image"
         note = f"there are: {', '.join(there[:8])}" if there else "there is nothing of the kind"
         return problem(declaration, "files-missing", message, option, note=note)
+
+    def _higher(self) -> str | None:
+        """Give the folder that was meant where a person's folder or that of time series is named; None elsewhere."""
+        parts = Path(self.folder).parts
+        below = [number for number, part in enumerate(parts) if part == SERIES or _PERSON.fullmatch(part)]
+        return None if not below else Path(*parts[: below[0]]).as_posix()
 
     def _cells(self, declaration: Declaration, problems: list[Problem]) -> dict[str, tuple[dict[str, str], int]]:
         """Give each person's cells of both tables, and the line of the first."""

@@ -95,6 +95,14 @@ class Objective(Component, ABC):
     def predict(self, outputs: Tensor) -> Tensor:
         """Give predictions in the target's unit: (batch,) numbers, or (batch, classes) probabilities."""
 
+    def says(self, outputs: Tensor) -> Tensor:
+        """Give outputs on a scale on which two networks can be compared: (batch, outputs) float32, with a gradient.
+
+        Probabilities of classes; numbers as they are, standardised. Override it where outputs mean the same after a
+        change, as the logarithms of probabilities do when all grow alike.
+        """
+        return outputs.float().softmax(1) if self.kind == "class" else outputs.float()
+
     def initialise(self, head: nn.Module) -> None:
         """Set the output bias to the training mean or log-odds, where that makes sense."""
 

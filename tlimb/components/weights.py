@@ -25,6 +25,17 @@ HARMLESS: tuple[Any, ...] = (
     *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
 )
 """Classes that may stand beside tensors: settings and single numbers, which hold values and can do nothing."""
+AGAIN = "get it again, and compare its sha256 with the published one"
+ADVICE = (
+    ("would have to be run", "where you trust its authors, load it in their environment and save `state_dict()` alone"),
+    ("damaged", AGAIN),
+    ("empty file", AGAIN),
+    ("neither", f"{AGAIN}; weights of another format are saved with torch or safetensors first"),
+    ("no plain state dict", "name its `layout` (see `tlimb components layout`), or save `state_dict()` alone"),
+    ("two tensors for", "another `layout` may be meant: see `tlimb components layout`"),
+    ("no plain numbers", "save the `state_dict()` anew after `to_dense()`, `dequantize()` or `float()`"),
+)
+"""Part of a message about weights -> what to do."""
 NEITHER = "the weights are neither a .safetensors file nor a state dict without code"
 
 
@@ -57,9 +68,17 @@ def read(path: Path, device: str = "cpu") -> Any:
         raise
     except Exception as error:
         # Readers of damaged or foreign files raise anything; code in a file is refused by raising too.
+        if isinstance(error, NotImplementedError) and device == "meta":
+            # Without values torch cannot make sparse tensors at all; `arrange` says that they are.
+            return read(path)
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f": it holds an object of {named[1]}, which would have to be run" if named else ""
         raise ValueError(NEITHER + what) from error
+
+
+def advice(message: str) -> tuple[str, ...]:
+    """Say what to do about weights that cannot be used; nothing where the message says it."""
+    return tuple(help_ for part, help_ in ADVICE if part in message)[:1]
 
 
 def _unreadable(path: Path, begin: bytes) -> str | None:
@@ -115,7 +134,8 @@ def arrange(content: Any, layout: Layout | None) -> Sorted:
         layout: None for names that are the encoder's already.
 
     Raises:
-        ValueError: there is no state dict in it, or two tensors would get one name.
+        ValueError: there is no state dict in it, a tensor is quantised, sparse, complex or whole where it cannot be, or
+            two tensors would get one name.
     """
     layout = layout or Layout()
     key = next((one for one in layout.unwrap if isinstance(content, Mapping) and _holds(content.get(one))), None)
@@ -126,6 +146,9 @@ def arrange(content: Any, layout: Layout | None) -> Sorted:
     dropped: list[str] = []
     for written, tensor in found.items():
         name = renamed(str(written), layout)
+        kind = _strange(name, tensor)
+        if kind is not None:
+            raise ValueError(f"the weights hold no plain numbers under `{written}`: {kind}")
         if any(fnmatchcase(name, pattern) for pattern in layout.drop):
             dropped.append(str(written))
         elif name in tensors:
@@ -143,6 +166,19 @@ def renamed(name: str, layout: Layout) -> str:
     for pattern, replacement in layout.renames:
         name = re.sub(pattern, replacement, name)
     return name
+
+
+def _strange(name: str, tensor: Tensor) -> str | None:
+    """Say what a tensor is that no network here can take; None for numbers."""
+    if tensor.is_quantized:
+        return "they are quantised"
+    if tensor.layout is not torch.strided:
+        return "they are sparse"
+    if tensor.is_complex():
+        return "they are complex"
+    # Counts and indices are whole numbers; what is trained never is.
+    whole = not tensor.is_floating_point() and name.endswith((".weight", ".bias"))
+    return f"they are {str(tensor.dtype).removeprefix('torch.')}" if whole else None
 
 
 def _holds(value: Any) -> bool:

@@ -10,6 +10,7 @@ from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Netw
 from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
+from tlimb.components.weights import advice
 from tlimb.deep import images, sizes
 from tlimb.deep.alike import Group
 from tlimb.deep.building import METHODS, Bench, said
@@ -278,7 +279,7 @@ class Checks:
                 message = "the weights are not on this machine: whether they fit is not known"
                 problem = Problem("not-checked", message, severity=Severity.INFO)
             except ValueError as error:
-                problem = Problem("weights-mismatch", str(error))
+                problem = Problem("weights-mismatch", str(error), help=advice(str(error)))
             except TlimbError as error:
                 problem = error.problems[0]
         if problem is not None:

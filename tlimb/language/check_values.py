@@ -103,8 +103,16 @@ def wrong_type(walk: Walk, tree: Tree, shape: Shape) -> None:
         near = [theirs] if theirs else [word for word in shape.enum if tree.raw in str(word)]
         help_ = tuple(f"write   {clip(shape.title, 30)}: {word}" for word in near[:1])
     elif tree.kind == "scalar" and "string" in shape.types:
-        help_ = (f'quotes make it a text: "{tree.raw}"',)
+        help_ = _as_text(tree, shape)
     walk.report("wrong-type", f"`{shape.title}` is {expected(shape)}; this is {found(tree)}", tree, help=help_)
+
+
+def _as_text(tree: Tree, shape: Shape) -> tuple[str, ...]:
+    """Say how a number or truth value becomes a text, or which text it was meant to be."""
+    if tree.raw == "true" and shape.title == "mask" and shape.values is not None:
+        # The reader of HCP takes `mask: true`; the one of BIDS asks for the name of the masks.
+        return ("write   mask: brain   for masks beside the images that are called *_desc-brain_mask",)
+    return (f'quotes make it a text: "{tree.raw}"',)
 
 
 def _of_mapping(tree: Tree, shape: Shape) -> tuple[str, ...]:

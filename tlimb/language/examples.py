@@ -30,6 +30,7 @@ _WRITTEN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("data", "size"): [20, 24, 20],
         ("data", "preprocess"): ["canonical", {"resample": {"spacing_mm": 8}}, {"crop": {"shape": [20, 24, 20]}}],
         ("preprocess", "shape"): [20, 24, 20],
+        ("sampler", "by"): "site",
         ("auxiliary", "alpha"): 0.1,
         ("objective", "low"): 15,
         ("objective", "high"): 90,
@@ -98,7 +99,8 @@ def value(listing: Listing, option: Option) -> Any:
         return known
     schema = option.schema
     if schema.get("names") == "labels":
-        return "age" if listing.facts.get("kind") == "number" else "sex"
+        # What learns from images and reads a label beside them compares numbers.
+        return "age" if listing.facts.get("kind") in ("number", "image") else "sex"
     for found in (schema.get("enum"), schema.get("examples")):
         if found:
             return found[0]

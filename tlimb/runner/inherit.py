@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tlimb.components.contracts import Auxiliary, Inputs, Layout, Network
-from tlimb.components.weights import Sorted
+from tlimb.components.weights import Sorted, advice
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 from tlimb.runner.code import build
@@ -149,4 +149,4 @@ def _foreign(weights: Mapping[str, Any], places: Places) -> Sorted:
     try:
         return foreign_tensors(path, None if named is None else build(named, Layout, places))
     except ValueError as error:
-        raise TlimbError(Problem("weights-mismatch", str(error)), ExitCode.DATA) from error
+        raise TlimbError(Problem("weights-mismatch", str(error), help=advice(str(error))), ExitCode.DATA) from error

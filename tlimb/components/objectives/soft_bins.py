@@ -93,6 +93,10 @@ class SoftBins(Objective):
         """Give numbers (batch,) float64 in the target's unit: sum over bins of probability times centre."""
         return outputs.double().softmax(dim=1) @ self._centres.to(outputs.device)
 
+    def says(self, outputs: Tensor) -> Tensor:
+        """Give the probabilities of the bins, (batch, bins) float32."""
+        return outputs.float().softmax(1)
+
     def initialise(self, head: nn.Module) -> None:
         """Let the untrained network predict a normal distribution with the training part's mean and deviation."""
         last = [layer for layer in head.modules() if isinstance(layer, nn.Linear)][-1]

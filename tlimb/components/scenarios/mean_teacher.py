@@ -21,7 +21,7 @@ class MeanTeacher(Scenario):
     """Let predictions agree with those of a running mean of the network, for labelled and unlabelled people.
 
     Student and teacher see each image under random changes of their own; the squared difference of their predictions
-    (probabilities of classes, standardised numbers) is added to the loss, with a weight that grows from 0. The
+    (probabilities of classes and bins, standardised numbers) is added to the loss, with a weight that grows from 0. The
     teacher is what is validated and kept. The history notes what the teacher says of unlabelled people, for each head
     of classes: `prediction_entropy`, 0 when all are put into one class, and `told_apart`, 0 when all are told the same.
 
@@ -84,8 +84,9 @@ class MeanTeacher(Scenario):
         teacher = self._teacher.network(network)
         with torch.no_grad():
             known = teacher.encoder(view(inputs, seeds, self.augment, 1))
-            taught = {name: said(network, name, head(known)) for name, head in teacher.heads.items()}
-        apart = [functional.mse_loss(said(network, name, network.heads[name](both)), taught[name]) for name in taught]
+            taught = {name: network.objectives[name].says(head(known)) for name, head in teacher.heads.items()}
+        ours = {name: network.objectives[name].says(network.heads[name](both)) for name in taught}
+        apart = [functional.mse_loss(ours[name], taught[name]) for name in taught]
         terms["consistency"] = self.strength(progress) * torch.stack(apart).sum()
         context = StepContext(network.encoder, network.heads, batches, features, outputs, step, progress)
         context.notes.update(self._opinions.hear({name: every[size:] for name, every in taught.items()}))
@@ -98,11 +99,6 @@ class MeanTeacher(Scenario):
     def result(self, network: Network, role: str | None = None) -> Network:
         """Give the teacher."""
         return self._teacher.network(network)
-
-
-def said(network: Network, name: str, outputs: Tensor) -> Tensor:
-    """Give what outputs say: probabilities of classes, or standardised numbers as they are."""
-    return outputs.float().softmax(1) if network.objectives[name].kind == "class" else outputs.float()
 
 
 def _seeds(batch: Batch) -> Tensor:
