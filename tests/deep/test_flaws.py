@@ -42,6 +42,21 @@ def test_a_layer_that_delta_compares_and_a_network_has_not_is_told_at_the_auxili
     assert at(problem) == (6, 41)
 
 
+@pytest.mark.parametrize(("model", "fits"), [("levit_128s", False), ("vit_tiny_patch16_224", True)])
+def test_delta_on_a_network_that_begins_with_maps_and_ends_with_tokens_is_told_at_the_auxiliary(study, model, fits):
+    found = study.check(
+        "  data: {slices_2d: {size: [224, 224]}}\n" + f"  architecture: {{timm: {{model: {model}}}}}\n"
+        "stages:\n  pretrain: {}\n  finetune: {from: pretrain, auxiliary: delta}\n"
+    )
+
+    if fits:
+        assert told(found, "bad-option") == []
+        return
+    problem = only(found, "bad-option")
+    assert "nobody knows which axis of (1, " in problem.message
+    assert at(problem) == (5, 41)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_new_statistics_of_a_network_without_batch_normalisation_are_told_at_the_scenario(study, precision):
     # Mixed precision is tried in another way, in which a copy of a network would end the process.

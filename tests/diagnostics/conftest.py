@@ -30,7 +30,7 @@ BASE = {
   architecture: {resnet3d: {depth: 10}}
   objective: {classification: {target: sex}}
   optimizer: {adamw: {lr: 1e-3}}
-  trainer: {epochs: 2, batch_size: 8}
+  trainer: {epochs: 2, batch_size: 2}
 """,
     "stages": "stages:\n  train: {}\n",
     "tests": "tests:\n  held_out: {of: train}\n",

@@ -22,6 +22,7 @@ NOT_SHOWN = {
     "too-large": "the example would be larger than all pages together",
     "encoding": "pages are UTF-8",
     "draws-moved": "it takes a study that ran before; see test_draws_moved.py",
+    "drawn-often": "it takes more than forty people; see tests/plan/test_epochs.py",
     "index-missing": "needs code of the user's own; see tests/cohorts/test_own_readers.py",
     "index-stale": "needs code of the user's own; see tests/cohorts/test_own_readers.py",
     "reader-failed": "needs code of the user's own; see tests/cohorts/test_own_readers.py",

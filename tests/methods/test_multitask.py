@@ -125,15 +125,30 @@ def test_surgery_leaves_the_gradients_of_heads_and_of_other_terms():
 
 
 def test_an_epoch_has_equal_shares_of_all_groups_and_as_many_rows_as_before():
-    groups = torch.tensor([0] * 90 + [1] * 9 + [-1] * 3)
+    groups = torch.tensor([0] * 90 + [1] * 9)
     order = Balanced(by="dataset").order(groups, torch.Generator().manual_seed(0))
     shares = groups[order].unique(return_counts=True)
-    assert shares[0].tolist() == [-1, 0, 1]
-    assert shares[1].tolist() == [34, 34, 34]
-    counts = order.bincount(minlength=102)
+    assert shares[0].tolist() == [0, 1]
+    assert sorted(shares[1].tolist()) == [49, 50]
+    counts = order.bincount(minlength=99)
     assert counts[:90].max() == 1, "a row of the large group came twice while others never came"
-    assert set(counts[90:99].tolist()) <= {3, 4}
-    assert set(counts[99:].tolist()) <= {11, 12}
+    assert set(counts[90:99].tolist()) <= {5, 6}
+
+
+@pytest.mark.parametrize("unknown", [1, 30, 100])
+def test_rows_without_the_label_come_once_each_and_leave_equal_shares_of_the_rest(unknown):
+    groups = torch.tensor([-1] * unknown + [0] * 60 + [1] * 8)
+    for seed in range(3):
+        order = Balanced(by="site").order(groups, torch.Generator().manual_seed(seed))
+        counts = order.bincount(minlength=len(groups))
+        assert len(order) == len(groups)
+        assert counts[:unknown].tolist() == [1] * unknown
+        assert counts[unknown : unknown + 60].sum() == counts[-8:].sum() == 34
+
+
+def test_where_nobody_has_the_label_everybody_comes_once():
+    order = Balanced(by="site").order(torch.tensor([-1] * 7), torch.Generator().manual_seed(0))
+    assert sorted(order.tolist()) == list(range(7))
 
 
 def test_balanced_batches_win_for_a_rare_group_and_shuffled_ones_do_not():

@@ -21,6 +21,7 @@ from tlimb.manifest import Json, canonical
 from tlimb.plan import cautions, checks, diff, images, write
 from tlimb.plan.bounds import bounds
 from tlimb.plan.diff import Change
+from tlimb.plan.epochs import epochs
 from tlimb.plan.expand import Expander, TooLargeError
 from tlimb.plan.leaks import Guard
 from tlimb.plan.pieces import Components
@@ -69,6 +70,7 @@ def make_plan(
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
             *weighted(study, expansion, loaded.catalogue, cohorts),
+            *epochs(study, expansion, cohorts, loaded.catalogue),
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
         problems += [*cautions.cautions(study, expansion, cohorts), *images.problems(study, loaded.catalogue, cohorts)]

@@ -52,6 +52,13 @@ class Encoder(Component, nn.Module, ABC):
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32."""
 
+    def channel_axis(self) -> int | None:
+        """Say on which axis of what its stages give the channels lie: 1 for maps, -1 for tokens; None if not known.
+
+        Shapes cannot tell: both (batch, channel, position) and (batch, token, channel) have three axes.
+        """
+        return None
+
 
 class Head(Component, nn.Module, ABC):
     """Layers from features to one objective's outputs; built as `Head(feature_dim, outputs, **options)`."""

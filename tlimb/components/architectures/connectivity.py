@@ -69,3 +69,7 @@ class Connectivity(Encoder):
         if self.fisher_z:
             pairs = pairs.clamp(-LARGEST, LARGEST).atanh()
         return self.network(pairs.float())
+
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1

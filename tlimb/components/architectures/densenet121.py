@@ -73,6 +73,10 @@ class DenseNet121(Encoder):
         """Give features (batch, feature_dim) float32 of volumes (batch, channel, x, y, z)."""
         return functional.relu(self.network(inputs)).mean(dim=(2, 3, 4))
 
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1
+
 
 class _Layer(nn.Module):
     """Bottleneck and convolution; what they give is put behind what they got."""

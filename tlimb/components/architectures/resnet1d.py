@@ -70,6 +70,10 @@ class ResNet1D(Encoder):
         """Give features (batch, feature_dim) float32 of time series (batch, region, time)."""
         return self.network(inputs).mean(dim=2)
 
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1
+
 
 class _Basic(nn.Module):
     def __init__(self, before: int, width: int, stride: int) -> None:

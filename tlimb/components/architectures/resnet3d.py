@@ -65,6 +65,10 @@ class ResNet3D(Encoder):
         """Give features (batch, feature_dim) float32 of volumes (batch, channel, x, y, z)."""
         return self.network(inputs)
 
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1
+
 
 class _Widen(nn.Module):
     """Shortcut A: every n-th voxel, and channels of zeros behind the given ones."""

@@ -62,6 +62,10 @@ class SFCN(Encoder):
         """Give features (batch, feature_dim) float32 of volumes (batch, channel, x, y, z)."""
         return self.dropout(self.network(inputs).mean(dim=(2, 3, 4)))
 
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1
+
 
 class _Halve(nn.Module):
     """Maximum over 2 x 2 x 2 voxels, along axes longer than one voxel."""

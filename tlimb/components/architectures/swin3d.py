@@ -90,6 +90,10 @@ class Swin3D(Encoder):
             tokens = self.network.get_submodule(name)(tokens)
         return functional.layer_norm(tokens, tokens.shape[-1:]).mean(dim=(1, 2, 3))
 
+    def channel_axis(self) -> int:
+        """Give the last axis, behind the tokens."""
+        return -1
+
 
 class _Patches(nn.Module):
     """A linear map of each patch's voxels, tokens last."""

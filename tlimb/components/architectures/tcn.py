@@ -62,6 +62,10 @@ class TCN(Encoder):
         hidden = self.network(inputs)
         return hidden[:, :, -1] if self.pool == "last" else hidden.mean(dim=2)
 
+    def channel_axis(self) -> int:
+        """Give the axis behind the batch."""
+        return 1
+
 
 class _Convolution(nn.Module):
     """A dilated convolution that keeps the length; its weight is a direction and a length for each filter."""

@@ -1,11 +1,13 @@
 """Any 2D network of timm; its head is left out."""
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Annotated, Any, ClassVar
 
 import timm as library
+import torch
 from torch import Tensor, nn
 
 from tlimb.components.contracts import Encoder, Inputs, Positions
@@ -51,6 +53,7 @@ class Timm(Encoder):
             raise ValueError(f"timm has no model {model!r}{hint}")
         if len(inputs.shape) != 2:
             raise ValueError(f"timm has 2D networks only, the images have {len(inputs.shape)} dimensions")
+        self._inputs = inputs
         self.network = _create(model, inputs, drop_rate, drop_path_rate)
         self.feature_dim = _width(self.network)
         self.stages = _stages(self.network)
@@ -59,6 +62,10 @@ class Timm(Encoder):
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32 of images (batch, channel, rows, columns)."""
         return self.network(inputs)
+
+    def channel_axis(self) -> int | None:
+        """Give 1, or -1 for networks of tokens; None where its stages differ, or where shapes do not tell."""
+        return _channel_axis(self.network, self.stages, self._inputs)
 
 
 def _create(model: str, inputs: Inputs, drop_rate: float, drop_path_rate: float) -> nn.Module:
@@ -105,3 +112,29 @@ def _positions(network: nn.Module) -> dict[str, Positions]:
     if grid is None or embedding is None or embedding.ndim != 3 or embedding.shape[1] < prod(grid):
         return {}
     return {"pos_embed": Positions(tuple(grid), embedding.shape[1] - prod(grid))}
+
+
+def _channel_axis(network: nn.Module, stages: Sequence[str], inputs: Inputs) -> int | None:
+    """Tell by shapes, for timm does not: the features of the last map are as many as its channels.
+
+    Every stage must give a map of as many axes as the last one: some networks begin with maps and end with tokens.
+    """
+    copied = copy.deepcopy(network).to("meta").eval()
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(module: nn.Module, given: Any, output: Any) -> None:
+            shapes[name] = tuple(output.shape) if isinstance(output, Tensor) else ()
+
+        return keep
+
+    for name in stages:
+        copied.get_submodule(name).register_forward_hook(hook(name))
+    with torch.no_grad():
+        copied(torch.empty(1, inputs.channels, *inputs.shape, device="meta"))
+    maps = [shape for shape in shapes.values() if len(shape) != 2]  # what has two axes has but one for channels
+    known = {getattr(network, word, None) for word in ("num_features", "head_hidden_size")}
+    if not maps or len({len(shape) for shape in maps}) > 1 or len(maps[-1]) < 3:
+        return None
+    fitting = [axis for axis in (1, -1) if maps[-1][axis] in known]
+    return fitting[0] if len(fitting) == 1 else None

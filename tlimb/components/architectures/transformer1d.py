@@ -69,6 +69,10 @@ class Transformer1D(Encoder):
         """Give features (batch, feature_dim) float32 of time series (batch, region, time)."""
         return self.network(inputs)
 
+    def channel_axis(self) -> int:
+        """Give the last axis, behind the tokens."""
+        return -1
+
 
 class _Regions(nn.Module):
     """Regions as tokens: a linear map of a region's series, and a learned vector for each region."""

@@ -70,3 +70,7 @@ class ViT3D(Encoder):
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32 of volumes (batch, channel, x, y, z)."""
         return self.network(inputs)
+
+    def channel_axis(self) -> int:
+        """Give the last axis, behind the tokens."""
+        return -1

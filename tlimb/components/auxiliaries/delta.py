@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from attrs import evolve
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 from tlimb.components.contracts import (
     Auxiliary,
@@ -21,6 +23,7 @@ from tlimb.components.contracts import (
 )
 
 Maps = dict[str, Tensor]
+_MAPS = (_ConvNd, _BatchNorm)
 TEMPERATURE = 5.0
 """Softness of the attention."""
 
@@ -31,7 +34,8 @@ class Delta(Auxiliary):
     The term is weight / 2 times the sum over layers of the mean over samples of sum_c A_c d_c. Here d_c is the mean
     squared difference over the voxels of channel c from the map of the parent's encoder for the same image, and the
     attention A has a mean of 1 over the channels of a layer. Means over samples and voxels make the strength the same
-    for every batch and image size. Channels are axis 1 of a layer's output, whatever follows.
+    for every batch and image size. In networks of tokens, such as `vit3d` and `swin3d`, a channel is an entry of the
+    tokens and their places are the voxels; a class token is one of the places.
 
     With `attention: loss`, A is the softmax over channels of z / 5, times their number. z is the standardised rise of
     the loss when the channel is set to zero, at the weights and heads that the run starts with, over the first
@@ -44,13 +48,16 @@ class Delta(Auxiliary):
         weight: factor of the term.
         attention: `loss`, or `equal` for all channels alike.
         samples: images that the attention is estimated on; before all were seen, by those seen so far.
-        layers: names of modules in the encoder whose outputs are compared; None for its stages.
+        layers: names of modules in the encoder whose outputs are compared; None for its stages, of a list of modules
+            the last one.
 
     Source: Li et al.: DELTA: deep learning transfer using feature map with attention for convolutional networks, ICLR
         2019, equations 4 to 6. The standardised softmax over 5 and the scale are those of the Transfer Learning
-        Library, the mean over samples (there a sum) and the choice of layers are ours.
+        Library, the mean over samples (there a sum), networks of tokens (there convolutions only) and the choice of
+        layers are ours.
     """
 
+    revision = 2  # channels of tokens lie on the last axis
     needs_parent = True
     example: ClassVar[Mapping[str, Any]] = {"samples": 8}
 
@@ -72,18 +79,10 @@ class Delta(Auxiliary):
         """Copy encoder and heads as they start, and listen to the stages of the encoder that is trained.
 
         Raises:
-            NetworkUnfitError: a layer that is named is not there.
+            NetworkUnfitError: a layer is not there, gives no tensor, or nobody knows which axis its channels are on.
         """
-        names = self.layers or network.encoder.stages
-        known = {name: None for name, _ in network.encoder.network.named_modules() if name}
-        for name in names:
-            if name not in known:
-                close = get_close_matches(name, known, 1) or list(network.encoder.stages)
-                raise NetworkUnfitError(
-                    f"delta: the encoder has no layer {name!r}; write one such as {', '.join(close)}"
-                )
-        self._parent = _Parent(network, names, inputs)
-        self._listen(network.encoder, names)
+        self._parent = _Parent(network, _layers(network.encoder, self.layers), inputs)
+        self._listen(network.encoder, list(self._parent.axes))
         return self._parent
 
     def _listen(self, encoder: Encoder, names: Sequence[str]) -> None:
@@ -118,7 +117,7 @@ class Delta(Auxiliary):
         attention = self._parent.attention()
         count = sum(len(images) for images, _ in passes)
         terms = [
-            (attention[name] * distance(maps[name], theirs)).sum() / count
+            (attention[name] * distance(maps[name], theirs, self._parent.axes[name])).sum() / count
             for images, maps in passes
             for name, theirs in self._parent.maps(images).items()
         ]
@@ -129,6 +128,7 @@ class _Parent(nn.Module):
     """Encoder and heads as they start, and how much the loss rises when a channel is set to zero.
 
     Attributes:
+        axes: axis of the channels in what each layer gives.
         encoder: a copy that never moves.
         heads: likewise.
         rises: (channels of all layers) float64, sums over images of the rise of the loss.
@@ -150,19 +150,23 @@ class _Parent(nn.Module):
             stage.register_forward_hook(self._left(stage, name))
         like = next(self.encoder.parameters())
         blank = like.new_zeros(1, inputs.channels, *inputs.shape)
-        self.channels = {name: found.shape[1] for name, found in self.maps(blank).items()}
+        given = self.maps(blank)
+        self.axes = {name: _axis(self.encoder, name, given.get(name)) for name in names}
+        self.channels = {name: given[name].shape[axis] for name, axis in self.axes.items()}
         self.register_buffer("rises", torch.zeros(sum(self.channels.values()), dtype=torch.float64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def _left(self, stage: nn.Module, name: str) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
-        def hook(module: nn.Module, given: Any, output: Tensor) -> Tensor | None:
+        def hook(module: nn.Module, given: Any, output: Any) -> Tensor | None:
             if module is not stage:
+                return None
+            if not isinstance(output, Tensor):
                 return None
             self._maps[name] = output
             if self._silent is None or self._silent[0] != name:
                 return None
             changed = output.clone()
-            changed[:, self._silent[1]] = 0
+            changed.movedim(self.axes[name], 1)[:, self._silent[1]] = 0
             return changed
 
         return hook
@@ -220,6 +224,44 @@ class _Parent(nn.Module):
         return {name: weights_of(part) for name, part in zip(self.channels, parts, strict=True)}
 
 
+def _layers(encoder: Encoder, written: Sequence[str] | None) -> list[str]:
+    """Name the layers that are compared; a list of modules is never called itself, so its last one speaks for it.
+
+    Raises:
+        NetworkUnfitError: a layer that is named is not there.
+    """
+    known = dict(encoder.network.named_modules())
+    found = []
+    for name in written or encoder.stages:
+        if not name or name not in known:
+            close = get_close_matches(name, known, 1) or list(encoder.stages)
+            raise NetworkUnfitError(f"delta: the encoder has no layer {name!r}; write one such as {', '.join(close)}")
+        while isinstance(known[name], nn.ModuleList) and len(list(known[name].children())):
+            name = f"{name}.{len(list(known[name].children())) - 1}"
+        found.append(name)
+    return found
+
+
+def _axis(encoder: Encoder, name: str, given: Tensor | None) -> int:
+    """Give the axis of a layer's channels.
+
+    Raises:
+        NetworkUnfitError: it gives no tensor, or nobody knows the axis.
+    """
+    if given is None or given.dim() < 2:
+        raise NetworkUnfitError(f"delta: the layer {name!r} gives no tensor of channels; name others in `layers`")
+    # A convolution has its channels there in a network of tokens too.
+    if given.dim() == 2 or isinstance(encoder.network.get_submodule(name), _MAPS):
+        return 1
+    axis = encoder.channel_axis()
+    if axis is None:
+        raise NetworkUnfitError(
+            f"delta: nobody knows which axis of {tuple(given.shape)}, given by {name!r}, holds channels; "
+            "say it by `channel_axis` of the encoder's class, or take l2_sp"
+        )
+    return axis
+
+
 def _first(batch: Batch, count: int) -> Batch:
     return evolve(
         batch,
@@ -238,7 +280,13 @@ def weights_of(rises: Tensor) -> Tensor:
     return (standard / TEMPERATURE).softmax(0).float() * len(rises)
 
 
-def distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Give mean squared differences over voxels, summed over samples: (batch, channel, *spatial) to (channel,)."""
-    squares = (ours.float() - theirs.float()).square()
+def distance(ours: Tensor, theirs: Tensor, axis: int = 1) -> Tensor:
+    """Give mean squared differences over places, summed over samples: (channel,) float32.
+
+    Args:
+        ours: (batch, .., channel, ..) float.
+        theirs: likewise.
+        axis: of the channels.
+    """
+    squares = (ours.float() - theirs.float()).square().movedim(axis, 1)
     return squares.flatten(2).mean(2).sum(0) if squares.dim() > 2 else squares.sum(0)
