@@ -7,11 +7,11 @@ order are for people and schedulers and are never hashed.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict with string keys."""
@@ -79,6 +79,8 @@ class Manifest:
             never hashed. Equal work that two stages ask for is one node with two uses.
         gates: the node runs when any of them opens; empty for a node that always runs.
         after: works that are better finished first though they decide no bits (cache fills); never hashed.
+        lineage: of a select node, candidate -> the fits it descends from; one without any is left out. A candidate
+            whose ancestor has diverged will never be there, and cannot win. It follows from `hashed`; never hashed.
     """
 
     work: str
@@ -86,6 +88,7 @@ class Manifest:
     uses: tuple[Mapping[str, Json], ...] = ()
     gates: tuple[Gate, ...] = ()
     after: tuple[str, ...] = ()
+    lineage: Mapping[str, Sequence[str]] = field(factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -110,6 +113,7 @@ class Manifest:
             "uses": [dict(use) for use in self.uses],
             "gates": [[gate.select, gate.candidate] for gate in self.gates],
             "after": list(self.after),
+            **({"lineage": {work: list(above) for work, above in self.lineage.items()}} if self.lineage else {}),
         }
 
     @classmethod
@@ -129,6 +133,7 @@ class Manifest:
             uses=tuple(value.get("uses", ())),
             gates=tuple(Gate(select, candidate) for select, candidate in value.get("gates", ())),
             after=tuple(value.get("after", ())),
+            lineage=value.get("lineage", {}),
         )
 
     @classmethod

@@ -109,3 +109,14 @@ def test_a_step_of_ones_own_is_judged_by_what_it_says_of_itself_only(scales, cod
     (tmp_path / "study.yaml").write_text(text)
     run(["validate", spec])
     assert SAID.findall("".join(capsys.readouterr())) == codes
+
+
+def test_a_ranking_says_that_tested_people_may_have_been_in_the_weights_and_not_that_it_was_allowed(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    spec = study(tmp_path, "sfcn_ukb", "sfcn", MEAN, TEMPLATE)
+    run(["rank", spec])
+    table = capsys.readouterr().out
+    assert "LEAK, perhaps: `public` was trained on UK Biobank; the leak guard cannot tell" in table
+    assert "allowed by hand" not in table

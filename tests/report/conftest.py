@@ -84,7 +84,7 @@ class Study:
         self.nodes[work] = Manifest(work, hashed, tuple(uses), tuple(gates))
         return work
 
-    def fit(self, stage, row, rate, replicate, seed=None):
+    def fit(self, stage, row, rate, replicate, seed=None, parent=None):
         head = {"name": "sex", "facts": {"label": "sex", "classes": CLASSES}}
         hashed = {
             "kind": "fit",
@@ -93,7 +93,7 @@ class Study:
             "row": row,
             "rate": rate,
             "seed": replicate if seed is None else seed,
-            "parents": {},
+            "parents": {} if parent is None else {"encoder": parent},
         }
         return self.add(hashed)
 

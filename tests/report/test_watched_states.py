@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from attrs import evolve
 
 from tlimb.api.watching import states
 from tlimb.manifest import Gate
@@ -35,6 +36,21 @@ def test_a_selection_goes_on_beside_a_diverged_candidate_and_its_tests_are_queue
 
     assert state_of()[select][0] == "queued"
     assert state_of()[predict][0] == "queued"
+
+
+def test_a_selection_goes_on_beside_what_descends_from_a_diverged_run(study, state_of):
+    parents = [study.fit("pretrain", {}, rate, 0) for rate in (0.001, 0.01)]
+    good, bad = (
+        study.fit("finetune", {}, rate, 0, None, parent) for rate, parent in zip((0.001, 0.01), parents, strict=True)
+    )
+    select = study.select("finetune", {}, [[good], [bad]])
+    study.nodes[select] = evolve(study.nodes[select], lineage={good: parents[:1], bad: parents[1:]})
+    study.publish(parents[0], {})
+    study.publish(parents[1], {"status": "diverged", "reason": "loss nan"})
+    study.publish(good, {})
+
+    assert state_of()[bad][0] == "skipped"
+    assert state_of()[select][0] == "queued"
 
 
 def test_tests_behind_a_selection_that_could_choose_none_are_skipped(study, state_of):

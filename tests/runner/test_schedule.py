@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from node_manifests import AGE, Cohort, fit_manifest, graph_of, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Gate, Manifest
@@ -104,6 +105,45 @@ def test_p12_a_diverged_candidate_never_wins_and_its_descendants_are_skipped(coh
     assert summary.closed == (tests[0].work,)
     again = run_here(graph_of(wild, tame, choice, *tests), places)
     assert (again.computed, again.failed[wild.work].code) == ((), 76)
+
+
+def with_lineage(graph, *selects):
+    """Note beside selections what their candidates descend from, as a plan does."""
+    for select in selects:
+        above = {work: graph.nodes[work].parents for work in select.parents}
+        graph.nodes[select.work] = evolve(select, lineage=above)
+    return graph
+
+
+def test_p12_what_descends_from_a_diverged_run_never_wins_and_stops_no_selection(cohort):
+    train, val = cohort.view(range(6)), cohort.view([6, 7])
+    wild, tame = (fit_manifest(train, heads=(AGE,), optimizer=toy("ToyAdam", lr=lr)) for lr in (1e30, 1e-3))
+    fits = [fit_manifest(train, val, parents={"encoder": one.work}) for one in (wild, tame)]
+    choice = select_manifest([[fit.work] for fit in fits])
+    tests = [gated(predict_manifest(m.work, val), (choice.work, n)) for n, m in enumerate(fits)]
+    graph = with_lineage(graph_of(wild, tame, *fits, choice, *tests), choice)
+    places = cohort.places()
+    summary = run_here(graph, places)
+    result = Store(places.store).result(choice.work)
+    assert (result["chosen"], result["values"][0]) == (1, None)
+    assert summary.failed.keys() == {wild.work}
+    assert summary.skipped == {fits[0].work: wild.work}
+    assert tests[1].work in summary.computed
+    # An engine starts one node at a time: all it has is what the manifest says.
+    alone = cohort.places("alone")
+    for node in (wild, tame, fits[1]):
+        run_here(graph_of(node), alone)
+    assert run_here(graph_of(graph.nodes[choice.work]), alone).code == 0
+    assert files_of(alone, [choice.work]) == files_of(places, [choice.work])
+
+
+def test_p12_a_selection_waits_for_what_descends_from_a_run_that_failed_and_can_be_mended(cohort):
+    train, val = cohort.view(range(6)), cohort.view([6, 7])
+    bad, good = fit_manifest(train, architecture=toy("NoSuchThing")), fit_manifest(train)
+    fits = [fit_manifest(train, val, parents={"encoder": one.work}) for one in (bad, good)]
+    choice = select_manifest([[fit.work] for fit in fits])
+    summary = run_here(with_lineage(graph_of(bad, good, *fits, choice), choice), cohort.places())
+    assert summary.skipped == {fits[0].work: bad.work, choice.work: bad.work}
 
 
 def test_a_refit_takes_the_median_best_epoch_of_its_runs(cohort):

@@ -256,7 +256,10 @@ def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
 def _cautions(plan: Plan) -> Iterator[str]:
     """Say what makes the numbers better than they are; it stands under every table."""
     for problem in plan.problems:
-        if problem.code.startswith("leak-"):
+        if problem.code == "leak-weights":
+            # A matter of cohorts, not of persons, and nobody was asked to allow it.
+            yield f"LEAK, perhaps: {problem.message}"
+        elif problem.code.startswith("leak-"):
             yield f"LEAK, allowed by hand: {problem.message}"
     select = plan.study.select
     if select is not None and select.oracle:

@@ -71,9 +71,11 @@ _NOBODY = State("", "")
 
 def _lost(node: Manifest, store: Store, before: Mapping[str, State]) -> str:
     """Say why a run will never start; empty while it may."""
-    # A diverged candidate cannot win, but it stops no selection.
+    # A diverged candidate, or one that descends from a diverged run, cannot win, but it stops no selection.
     ends = ("failed", "skipped") if node.kind is Kind.SELECT else ("failed", "skipped", "diverged")
-    lost = [before[parent] for parent in node.parents if before.get(parent, _NOBODY).state in ends]
+    hopeless = {one for one, above in node.lineage.items() if any(before[work].state == "diverged" for work in above)}
+    parents = [parent for parent in node.parents if parent not in hopeless]
+    lost = [before[parent] for parent in parents if before.get(parent, _NOBODY).state in ends]
     if not lost and node.gates:
         gates = [before.get(gate.select, _NOBODY) for gate in node.gates]
         if all(gate.state in ends or (gate.state == "done" and _undecided(gate.work, store)) for gate in gates):

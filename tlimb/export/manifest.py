@@ -222,8 +222,17 @@ def manifest() -> dict[str, Any]:
                 {"type": "array", "items": gate},
             ),
             "after": _titled("after", "Works better finished first.", {"type": "array", "items": _DIGEST}),
+            "lineage": _titled(
+                "lineage",
+                "Of a selection: candidate -> the fits it descends from; never hashed.",
+                {
+                    "type": "object",
+                    "propertyNames": {"pattern": "^[0-9a-f]{64}$"},
+                    "additionalProperties": {"type": "array", "items": _DIGEST},
+                },
+            ),
         },
-        optional=("uses", "gates", "after"),
+        optional=("uses", "gates", "after", "lineage"),
     )
     definitions = {
         "component": _component(null=False),

@@ -182,20 +182,12 @@ def populations(study: Study, expansion: Expansion, known: Catalogue) -> Iterato
             entry = study.pretrained[name]
             layout = None if entry.layout is None else known.get("layout", entry.layout.name)
             theirs = () if layout is None else tuple(layout.facts.get("cohorts", ()))
-            trained = {*entry.cohorts, *theirs}
             for dataset in one.datasets:
-                population = study.datasets[dataset].cohort
-                if (name, dataset) in said:
+                told = _kin(name, dataset, study.datasets[dataset].cohort, (*entry.cohorts, *theirs))
+                if told is None or (name, dataset) in said:
                     continue
                 said.add((name, dataset))
-                if population is not None and _plain(population) in {_plain(one) for one in trained}:
-                    message = f"`{name}` was trained on cohort {population}, and `{dataset}` is of that cohort"
-                elif not trained:
-                    message = (
-                        f"unknown for `{name}`: the leak guard cannot compare its people with those of `{dataset}`"
-                    )
-                else:
-                    continue
+                message, help_ = told
                 declared = one.test.pointer + ("/dataset" if one.test.dataset is not None else "")
                 yield Problem(
                     "leak-weights",
@@ -204,12 +196,23 @@ def populations(study: Study, expansion: Expansion, known: Catalogue) -> Iterato
                     on_key=not entry.cohorts,
                     severity=Severity.WARNING,
                     related=(Related(declared, f"`{dataset}` is tested here", on_key=one.test.dataset is None),),
-                    help=(
-                        "test on people of another cohort, or start from other weights"
-                        if trained
-                        else "find out whom they were trained on, and write   cohorts: [NAME]"
-                    ),
+                    help=help_,
                 )
+
+
+def _kin(name: str, dataset: str, population: str | None, trained: tuple[str, ...]) -> tuple[str, str] | None:
+    """Say that weights may know the people of a dataset, or that nobody can tell, and what to do; None for neither."""
+    if not trained:
+        message = f"unknown for `{name}`: the leak guard cannot compare its people with those of `{dataset}`"
+        return message, "find out whom they were trained on, and write   cohorts: [NAME]"
+    if population is None:
+        listed = ", ".join(dict.fromkeys(trained))
+        message = f"`{name}` was trained on {listed}; the leak guard cannot tell whether `{dataset}` is of that cohort"
+        return message, f"say which cohort the people are of: write   cohort: NAME   in `{dataset}`"
+    if _plain(population) in {_plain(one) for one in trained}:
+        message = f"`{name}` was trained on cohort {population}, and `{dataset}` is of that cohort"
+        return message, "test on people of another cohort, or start from other weights"
+    return None
 
 
 def _plain(population: str) -> str:

@@ -360,16 +360,31 @@ class Expander:
     def _graph(self, prepares: tuple[str, ...], selects: Mapping[str, None]) -> Graph:
         """Order the nodes: fills, fits, then selects with what waits for them."""
         nodes: dict[str, Manifest] = {}
+        above: dict[str, tuple[str, ...]] = {}
         fits = [work for work in self.hashed if work not in prepares and work not in selects]
         plain = [work for work in fits if self.hashed[work]["kind"] == "fit" and work in self.always]
         late = [work for work in fits if self.hashed[work]["kind"] == "fit" and work not in self.always]
         last = [work for work in fits if self.hashed[work]["kind"] != "fit"]
         for work in (*prepares, *plain, *selects, *late, *last):
             gates = () if work in self.always else tuple(self.gates.get(work, ()))
+            lineage = self._lineage(work, above) if work in selects else {}
             nodes[work] = Manifest(
-                work, self.hashed[work], tuple(self.uses.get(work, ())), gates, self.after.get(work, ())
+                work, self.hashed[work], tuple(self.uses.get(work, ())), gates, self.after.get(work, ()), lineage
             )
         return Graph(nodes)
+
+    def _lineage(self, select: str, known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Give the fits that each candidate of a selection descends from, without those that descend from none."""
+
+        def above(work: str) -> tuple[str, ...]:
+            if work not in known:
+                roles = self.hashed[work].get("parents", {}).items()
+                parents = [parent for role, parent in roles if role != "epochs_from"]
+                known[work] = tuple(dict.fromkeys(one for parent in parents for one in (parent, *above(parent))))
+            return known[work]
+
+        candidates = (work for works in self.hashed[select]["parents"]["candidates"] for work in works)
+        return {work: above(work) for work in candidates if above(work)}
 
 
 @contextmanager

@@ -53,8 +53,9 @@ class Texts:
         uses = "" if bare else ",".join([canonical(use) for use in node.uses])
         gates = ",".join([f'["{gate.select}",{gate.candidate}]' for gate in node.gates])
         after = ",".join([f'"{work}"' for work in node.after])
+        lineage = f'"lineage":{canonical(node.lineage)},' if node.lineage else ""
         return (
-            f'{{"after":[{after}],"gates":[{gates}],"hashed":{self._hashed(node)},"tlimb":1,'
+            f'{{"after":[{after}],"gates":[{gates}],"hashed":{self._hashed(node)},{lineage}"tlimb":1,'
             f'"uses":[{uses}],"work":"{node.work}"}}\n'
         )
 

@@ -244,6 +244,9 @@ class Agenda:
         tolerated |= set(_flat(manifest.hashed.get("parents", {}).get("epochs_from", [])))
         for parent in manifest.parents:
             status = self.status.get(parent)
+            if any(self.status.get(work) is Status.DIVERGED for work in manifest.lineage.get(parent, ())):
+                # It will never be there: a candidate like one that has diverged itself.
+                continue
             if status is Status.CLOSED:
                 self._set(manifest.work, Status.CLOSED)
                 return True

@@ -79,8 +79,9 @@ def predict(job: Job, staged: Path) -> Result:
 def select(job: Job, staged: Path) -> Result:
     """Choose the candidate that is best on validation.
 
-    A candidate's value is the mean over its works. A work that has diverged, or whose metric is undefined, gives
-    NaN, and NaN never wins. Ties go to fewer trainable parameters, then to the smaller digest of the works.
+    A candidate's value is the mean over its works. A work that has diverged, or descends from one that has, or whose
+    metric is undefined, gives NaN, and NaN never wins. Ties go to fewer trainable parameters, then to the smaller
+    digest of the works.
     """
     hashed = job.manifest.hashed
     metric = build(hashed["metric"], Metric, job.places)
@@ -88,8 +89,12 @@ def select(job: Job, staged: Path) -> Result:
     values: list[float | None] = []
     ranks: list[tuple[float, int, str, int]] = []
     for position, works in enumerate(candidates):
-        scores, sizes = [], []
+        scores: list[float | None] = []
+        sizes: list[int] = []
         for work in works:
+            if _never(job, work):
+                scores.append(None)
+                continue
             result = job.parent_result(work)
             sizes.append(int(result["counts"]["trainable"]))
             scores.append(_score(job, work, metric, hashed) if result["status"] == "done" else None)
@@ -106,6 +111,14 @@ def select(job: Job, staged: Path) -> Result:
         "values": values,
         **({} if ranks else {"reason": "no candidate has a finite validation value"}),
     }
+
+
+def _never(job: Job, work: str) -> bool:
+    """Say whether a candidate is not there and never will be, because it descends from a run that has diverged."""
+    if job.store.glance(work) is not None:
+        return False
+    above = (job.store.result(ancestor) for ancestor in job.manifest.lineage.get(work, ()))
+    return any(result is not None and result["status"] != "done" for result in above)
 
 
 def _score(job: Job, work: str, metric: Metric, hashed: Mapping[str, Any]) -> float | None:
