@@ -1,6 +1,5 @@
 """The command in front of an engine: it must leave the engine the time to take its jobs back."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,8 +7,6 @@ import sys
 import time
 
 import pytest
-
-from tlimb.cli import run
 
 ENGINE = """\
 #!/bin/sh
@@ -42,21 +39,3 @@ def test_an_interrupted_launch_waits_until_the_engine_has_cancelled_its_jobs(tmp
     assert process.returncode == 130, said
     assert (tmp_path / "jobs").read_text() == "cancelled\n"
     assert "Traceback" not in said
-
-
-@pytest.mark.parametrize(
-    ("states", "code"), [([], 0), (["pending"], 0), (["diverged"], 1), (["failed"], 1), (["pending", "skipped"], 1)]
-)
-def test_a_launch_ends_as_its_ranking_says_where_a_pack_hides_a_run_that_failed(
-    tmp_path, monkeypatch, capsys, states, code
-):
-    (tmp_path / "main.nf").touch()
-    (tmp_path / ".tlimb").mkdir()
-    (tmp_path / ".tlimb" / "places.json").write_text("{}")
-    (tmp_path / "results").mkdir()
-    missing = [{"absent": {"state": state}} for state in states]
-    (tmp_path / "results" / "ranking.json").write_text(json.dumps({"missing": missing}))
-    monkeypatch.setenv("TLIMB_NEXTFLOW", "/bin/true")
-    monkeypatch.chdir(tmp_path)
-    assert run(["launch", "."]) == code
-    assert ("runs have no value" in capsys.readouterr().err) == bool(code)

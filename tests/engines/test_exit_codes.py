@@ -163,7 +163,7 @@ def test_p12_what_descends_from_a_run_that_failed_for_good_is_not_started_and_al
     assert sum(":TEST_NEXT " in row["name"] for row in told.rows) == len(ended_well)
     assert [row["status"] for row in told.rows if row["name"].endswith(":RANK (ranking)")] == ["COMPLETED"]
     ranked = (told.folder / "launch" / "out" / "ranking.txt").read_text().split()
-    assert set(ranked) == {row["tag"].split(" ")[0] for row in told.rows if row["exit"] == "0"} - {"ranking"}
+    assert set(ranked) == {row["tag"].split(" ")[0] for row in told.rows if row["exit"] == "0"} - {"ranking", "verdict"}
 
 
 def test_p5_a_store_that_cannot_be_written_lets_running_tasks_end_and_starts_no_more(study, launch, tmp_path):

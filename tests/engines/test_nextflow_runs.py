@@ -84,6 +84,22 @@ def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, l
         assert sum(attempt["code"] == 0 for attempt in fresh.attempts(work)) <= 1
 
 
+def test_p12_a_run_that_failed_inside_a_pack_ends_the_launch_with_an_error_after_the_ranking(fresh, launch, tmp_path):
+    tame = {"adamw": {"lr": {"choice": [0.001, 0.01]}}}
+    compared = {"compare": {"tame": tame, "wild": {"adamw": {"lr": 1e30}}}}
+    fresh.edit({"/stages/finetune/optimizer": compared, "/stages/scratch/optimizer": tame})
+    folder = tmp_path / "launch"
+    launch(emitted(fresh, "--pack", "auto"), folder, code=1)
+    found = counted(folder)
+    assert found.pop("VERDICT") == {"FAILED": 1}
+    # Every task ended well, since one of its runs did.
+    assert {status for states in found.values() for status in states} == {"COMPLETED"}
+    assert "diverged" in (folder / "out" / "ranking.txt").read_text()
+    fresh.run(code=76)
+    fresh.tlimb("rank", "-o", "ranked", "--no-pictures", "--allow-partial")
+    assert ranked(folder / "out") == ranked(fresh.folder / "ranked")
+
+
 @pytest.mark.long
 def test_p24_a_nextflow_that_is_killed_goes_on_where_it_was(study, fresh, engine, launch, tmp_path):
     build, folder = emitted(fresh, "--pack", "2"), tmp_path / "launch"

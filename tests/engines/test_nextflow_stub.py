@@ -26,7 +26,7 @@ def test_a_stub_run_starts_every_task_of_the_plan_once_and_then_the_ranking_and_
     build, folder = emitted(fresh), tmp_path / "launch"
     launch(build, folder, *STUB)
     rows = trace(folder / "out")
-    assert sorted(row["tag"] for row in rows) == sorted([*planned(build), "ranking"])
+    assert sorted(row["tag"] for row in rows) == sorted([*planned(build), "ranking", "verdict"])
     assert {row["status"] for row in rows} == {"COMPLETED"}
     launch(build, folder, *STUB, "-resume")
     again = trace(folder / "out")

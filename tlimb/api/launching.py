@@ -77,20 +77,6 @@ def command(launch: Launch) -> list[str]:
     return [*words, *launch.more]
 
 
-def lost(launch: Launch) -> int:
-    """Count what the ranking of a launch tells as failed, diverged or skipped; what other shards still do is not.
-
-    Nextflow ends well where each task has, and a pack does as soon as one of its runs has, so that what waits for it
-    goes on.
-    """
-    try:
-        found = json.loads((launch.outdir / "ranking.json").read_text(encoding="utf-8"))
-        states = [one["absent"]["state"] for one in found["missing"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
-    return sum(state in ("failed", "diverged", "skipped") for state in states)
-
-
 def _binds(project: Path, places: Path) -> list[str]:
     """Give the folders that a container must see, those inside others left out."""
     found = json.loads(places.read_text(encoding="utf-8"))
