@@ -31,6 +31,14 @@ def test_every_node_is_in_one_task_and_waits_for_what_it_needs_in_a_step_not_lat
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pack", [1, 4, "auto"])
+def test_a_task_works_in_the_order_of_the_plan(name, pack):
+    cut = CUTS[name, pack]
+    places = {work: place for place, work in enumerate(cut.graph.nodes)}
+    assert all(sorted(task.works, key=places.__getitem__) == list(task.works) for task in cut.tasks)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_packs_hold_at_most_so_many_fits_and_change_no_work(name):
     whole, packed = CUTS[name, 1], CUTS[name, 4]
     fits = {step.name for step in packed.steps if step.name.startswith("FIT_")}

@@ -137,15 +137,16 @@ def tasks(
     joins = bool(packings) and all(packing.joins for packing in packings.values())
     if joins:
         units = joined(units, packings, sizes)
+    places = {work: place for place, work in enumerate(graph.nodes)}
     owner: dict[str, str] = {}
     made: list[Task] = []
     for step in known:
         mine = [_task(step, members, owner) for members in units[step.name]]
-        mine = list(_packed(mine, packings[step.name], graph)) if packings else mine
+        mine = list(_packed(mine, packings[step.name], graph, places)) if packings else mine
         owner |= {work: task.id for task in mine for work in task.works}
         made += mine
     if joins:
-        made = _with_fills(made, packings, sizes, graph)
+        made = _with_fills(made, packings, sizes, graph, places)
     if len({task.id for task in made}) < len(made):
         raise ValueError(f"two tasks of this plan begin with the same {ID_DIGITS} digits")
     used = {task.step for task in made}
@@ -213,7 +214,7 @@ def _needs(node: Manifest, alone: bool) -> Iterator[tuple[str, bool]]:
     yield from ((work, False) for work in node.after)
 
 
-def _packed(found: Iterable[Task], packing: Packing, graph: Graph) -> Iterator[Task]:
+def _packed(found: Iterable[Task], packing: Packing, graph: Graph, places: Mapping[str, int]) -> Iterator[Task]:
     """Put tasks of one step that wait for the same things into one, as far as there is room."""
     groups: dict[tuple[Link, ...], list[Task]] = {}
     for task in found:
@@ -223,12 +224,18 @@ def _packed(found: Iterable[Task], packing: Packing, graph: Graph) -> Iterator[T
         [(task.id, [graph.nodes[work] for work in task.works]) for task in members] for members in groups.values()
     )
     for held in cut:
-        works = tuple(work for name, _ in held for work in whole[name].works)
-        yield evolve(whole[held[0][0]], works=works).named()
+        # In the order of the plan all trainings of a stage come before what comes of them: short runs are left for
+        # last, and fill up what the long ones leave of a task's cores.
+        works = sorted((work for name, _ in held for work in whole[name].works), key=places.__getitem__)
+        yield evolve(whole[held[0][0]], works=tuple(works)).named()
 
 
 def _with_fills(
-    made: Sequence[Task], packings: Mapping[str, Packing], sizes: Mapping[str, Hashable], graph: Graph
+    made: Sequence[Task],
+    packings: Mapping[str, Packing],
+    sizes: Mapping[str, Hashable],
+    graph: Graph,
+    places: Mapping[str, int],
 ) -> list[Task]:
     """Let a short cache fill that one task alone waits for be done by that task."""
     readers: dict[str, list[Task]] = {}
@@ -241,7 +248,7 @@ def _with_fills(
         if fill.step != FILLS or len(readers.get(fill.id, ())) != 1:
             continue
         (reader,) = readers[fill.id]
-        works = (*fill.works, *changed.get(reader.id, reader).works)
+        works = tuple(sorted((*fill.works, *changed.get(reader.id, reader).works), key=places.__getitem__))
         cost = sum(packings[reader.step].cost(graph.nodes[work]) for work in works)
         if sizes[reader.step] == sizes[fill.step] and cost <= PACK_S:
             links = tuple(link for link in changed.get(reader.id, reader).links if link.parent != fill.id)
