@@ -212,7 +212,12 @@ def _leave_one_out(task: _Task) -> Made:
         return None
     names = _left_out(cohort, by, people)
     if len(names) < 2:
-        task.problems.append(_small(task, f"`{by}` has {len(names)} values; two are needed", "by"))
+        every = len(_left_out(cohort, by, cohort.participants))
+        said = f"`{by}` has {len(names)} values; two are needed"
+        if every > len(names):
+            values = "no value" if not names else "one value"
+            said = f"`only` or `portion` leaves {values} of `{by}`, of {every}; two are needed"
+        task.problems.append(_small(task, said, "by"))
         return None
     made: dict[Fold, dict[str, list[str]]] = {}
     dropped = 0
