@@ -41,6 +41,15 @@ def test_inspect_tells_what_is_in_a_file_and_how_a_study_names_it(file, capsys):
     assert f"    digest: sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" in out.splitlines()
 
 
+@pytest.mark.parametrize(("value", "told"), [(1.0, False), (float("nan"), True), (float("-inf"), True)])
+def test_inspect_tells_tensors_that_hold_no_numbers(tmp_path, capsys, value, told):
+    broken = {**tensors(), "layer1.0.w": torch.tensor([[0.0, value], [1.0, 2.0]])}
+    torch.save(broken, tmp_path / "broken.pth")
+    assert run(["weights", "inspect", str(tmp_path / "broken.pth")]) == 0
+    out = capsys.readouterr().out
+    assert ("warning: 1 tensors hold NaN or infinity" in out and "layer1.0.w" in out) == told
+
+
 def test_convert_writes_the_encoders_tensors_and_what_is_known_of_them(file, tmp_path, capsys):
     out = tmp_path / "made" / "resnet_10.safetensors"
     assert run(["weights", "convert", str(file), "--layout", "medicalnet", "-o", str(out)]) == 0

@@ -18,6 +18,7 @@ from tlimb.cohorts import leaks, scan, view
 from tlimb.cohorts.hashing import HashCache, annex_key
 from tlimb.cohorts.headers import CAP_BYTES, ImageFaultError
 from tlimb.cohorts.index import index
+from tlimb.components.images import DataError, inflate
 
 
 def test_p13_every_bit_flip_and_truncation_is_detected(tmp_path):
@@ -376,3 +377,14 @@ def test_kinship_is_transitive_over_cohorts():
     assert not leaks.Kinship([clinic, synthetic({"a": {}}, "other")]).overlap(seen, synthetic({"a": {}}, "other").rows)
     assert leaks.comparable(clinic, archive) == "by content only"
     assert leaks.comparable(clinic, clinic) == "by id"
+
+
+@pytest.mark.parametrize("size", [348, 540])
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_a_plain_file_with_the_name_of_a_compressed_one_is_told_as_such(tmp_path, size, order):
+    content = size.to_bytes(4, order) + bytes(400)
+    (tmp_path / "a.nii.gz").write_bytes(content)
+    with pytest.raises(ImageFaultError, match=r"not compressed: rename it to end with \.nii"):
+        scan.scan(tmp_path / "a.nii.gz")
+    with pytest.raises(DataError, match=r"not compressed: rename it to end with \.nii"):
+        inflate(content)

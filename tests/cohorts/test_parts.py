@@ -193,6 +193,13 @@ def test_leave_one_out_tests_each_site_and_drops_relatives():
     assert any(p.code == "left-aside" and "2 relatives" in p.message for p in problems)
 
 
+def test_one_value_that_only_leaves_is_told_as_such():
+    people = cohort(30, site=lambda k: "ABC"[k % 3])
+    kept = {row.participant for row in narrow.only(people, {"site": "A"})[0]}
+    _, problems = divide(people, {"leave_one_out": {"by": "site"}}, seed=0, participants=kept)
+    assert "`only` or `portion` leaves one value of `site`, of 3; two are needed" in problems[0].message
+
+
 def test_the_column_split_reads_parts_and_refuses_other_words():
     words = ["train", "val", "test", "train"]
     people = synthetic({f"s{k}": {"set": words[k]} for k in range(4)})

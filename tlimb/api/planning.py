@@ -70,6 +70,7 @@ def make_plan(
             *checks.selection(study, expansion),
             *checks.classes(expansion, cohorts),
             *weighted(study, expansion, loaded.catalogue, cohorts),
+            *checks.taught_heads(study, expansion, loaded.catalogue),
             *epochs(study, expansion, cohorts, loaded.catalogue),
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]

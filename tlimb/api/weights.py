@@ -41,6 +41,7 @@ class Inspected:
         kinds: types of the tensors, such as `float32`.
         unwrapped: key under which the tensors stand; None for the file itself.
         first: name and shape of the first tensor with channels, which tells how many an image must have.
+        infinite: names of tensors that hold NaN or infinity.
     """
 
     sha256: str
@@ -55,17 +56,18 @@ class Inspected:
     kinds: tuple[str, ...]
     unwrapped: str | None
     first: tuple[str, tuple[int, ...]] | None
+    infinite: tuple[str, ...] = ()
 
 
 def inspect(path: Path, layout: str = "plain") -> Inspected:
-    """Look at a file of weights under the names that a layout gives it; no value is read and no code is run.
+    """Look at a file of weights under the names that a layout gives it; no code is run.
 
     Raises:
         TlimbError: there is no such layout (64), or the file cannot be used (65).
     """
     table = _layout(layout)
     sha256 = _sha256(path)
-    content, found = _arranged(path, table, "meta")
+    content, found = _arranged(path, table, "cpu")
     parts: dict[str, list[int]] = {}
     for name, tensor in found.tensors.items():
         parts.setdefault(name.split(".")[0], []).append(tensor.numel())
@@ -83,6 +85,7 @@ def inspect(path: Path, layout: str = "plain") -> Inspected:
         kinds=tuple(sorted({str(one.dtype).removeprefix("torch.") for one in found.tensors.values()})),
         unwrapped=found.unwrapped,
         first=wide[0] if wide else None,
+        infinite=tuple(name for name, one in found.tensors.items() if not bool(one.isfinite().all())),
     )
 
 

@@ -201,18 +201,16 @@ def _leave_one_out(task: _Task) -> Made:
     sites = {person: {text(value) for value in cohort.values(person, by)} for person in people}
     several = sum(len(found) > 1 for found in sites.values())
     if several:
-        task.problems.append(
-            Problem(
-                "leave-one-out-varies",
-                f"{several} participants have more than one `{by}`, so none of theirs would be unseen",
-                task.at("by"),
-                help="divide by people instead: kfold, with `stratify` for this label",
-            )
-        )
+        message = f"{several} participants have more than one `{by}`, so none of theirs would be unseen"
+        help_ = "divide by people instead: kfold, with `stratify` for this label"
+        task.problems.append(Problem("leave-one-out-varies", message, task.at("by"), help=help_))
         return None
     names = _left_out(cohort, by, people)
     if len(names) < 2:
-        task.problems.append(_small(task, f"`{by}` has {len(names)} values; two are needed", "by"))
+        every = len(_left_out(cohort, by, cohort.participants))
+        left = f"`only` or `portion` leaves {'one' if names else 'no'} value of `{by}`, of {every}"
+        said = left if every > len(names) else f"`{by}` has {len(names)} values"
+        task.problems.append(_small(task, f"{said}; two are needed", "by"))
         return None
     made: dict[Fold, dict[str, list[str]]] = {}
     dropped = 0

@@ -82,6 +82,10 @@ def scan(path: Path) -> Scan:
     return Scan(whole.hexdigest(), voxels, header.shape, header.spacing_mm, header.orientation, header.codes)
 
 
+HEADERS = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))
+"""First bytes of a NIfTI file: the size of its header, in either byte order."""
+
+
 def _stored(handle: IO[bytes], whole: "hashlib._Hash") -> Iterator[bytes]:
     while chunk := handle.read(CHUNK):
         whole.update(chunk)
@@ -93,6 +97,8 @@ def _inflated(stored: Iterator[bytes]) -> Iterator[bytes]:
     engine = zlib.decompressobj(31)
     started = False
     for chunk in stored:
+        if not started and chunk[:4] in HEADERS:
+            raise ImageFaultError("it is not compressed: rename it to end with .nii, or compress it with gzip")
         rest = chunk
         while rest:
             if engine.eof:

@@ -155,6 +155,8 @@ def inflate(content: bytes, limit_bytes: int = LIMIT_BYTES) -> bytes:
     Raises:
         DataError: it is truncated, damaged, followed by something else, or larger than the limit.
     """
+    if content[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c"):  # a header's size
+        raise DataError("the file is not compressed: rename it to end with .nii, or compress it with gzip")
     parts: list[bytes] = []
     room = limit_bytes
     rest = content

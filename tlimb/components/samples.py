@@ -153,6 +153,9 @@ class DataModule(Component, ABC):
     """What images may differ in because `load` makes it equal: `orientation`, `spacing`; its steps' add to it."""
     expects: ClassVar[tuple[str, ...]] = ()
     """What it takes for granted of images: `skull_stripped`, `registered` to a template."""
+    no_left: ClassVar[Mapping[str, Any] | None] = None
+    """Values of options with which nobody knows the left of its images, so that they cannot be mirrored; empty for all
+    values, None for none."""
     lateral: int | None = None
     """Axis of a batch, (batch, channel, *spatial), that runs along left and right; None where there is none."""
 

@@ -2,7 +2,8 @@
 
 Keyword-only parameters are what YAML may set. Their types become schemas, the `Args:` of the class docstring
 their documentation. A type may carry more, as in
-`Annotated[float, {"minimum": 0, "unit": "mm"}]`; `unit` is taken out, all else are JSON Schema keywords.
+`Annotated[float, {"minimum": 0, "unit": "mm"}]`; `unit` is taken out, `below`, `multiple_of`, `divides`, `odd` and
+`needs` say what an option must be beside others (see `tlimb.language.rules.options`), all else is JSON Schema.
 Parameters called `preprocess` and `augment` hold lists of components of these kinds.
 """
 

@@ -66,6 +66,7 @@ FACTS = (
     "divisible",
     "limits",
     "mirrors",
+    "no_left",
     "later",
 )
 """Class attributes that the compile half may need to know without importing the class."""

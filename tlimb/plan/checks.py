@@ -145,6 +145,31 @@ def kept_heads(study: Study, expansion: Expansion) -> list[Problem]:
     return list(problems.values())
 
 
+def taught_heads(study: Study, expansion: Expansion, catalogue: Catalogue) -> list[Problem]:
+    """Check that a teacher of outputs has a head that its student has too."""
+    problems: dict[tuple[str, str], Problem] = {}
+    listing = catalogue.get("auxiliary", "distill")
+    nodes = expansion.graph.nodes
+    for node in expansion.graph:
+        terms = (node.hashed.get("auxiliary") or ()) if node.kind == "fit" and listing is not None else ()
+        outputs = any(listing and one["class"] == listing.cls and one["options"]["match"] == "outputs" for one in terms)
+        teacher = nodes.get((node.hashed.get("parents") or {}).get("teacher") or "") if outputs else None
+        theirs = [] if teacher is None else [head["name"] for head in teacher.hashed["heads"]]
+        if teacher is None or set(theirs) & {head["name"] for head in node.hashed["heads"]}:
+            continue
+        stage, source = str(node.uses[0]["stage"]), str(teacher.uses[0]["stage"])
+        own = study.stages[stage]
+        names = " and ".join(f"`{name}`" for name in theirs)
+        problems[stage, source] = Problem(
+            "heads-differ",
+            f"`distill`: the teacher `{source}` has no head of `{stage}`, only {names}",
+            own.origins.get("auxiliary", own.pointer),
+            related=(Related(f"/stages/{source}", "the teacher", on_key=True),),
+            help="write   distill: {match: features}   or give both a head of equal name",
+        )
+    return list(problems.values())
+
+
 def _target(cohorts: Cohorts, name: str, target: str, kind: str, objective: Component) -> Iterator[Problem]:
     cohort = cohorts.cohort(name)
     pointer = objective.at("target")

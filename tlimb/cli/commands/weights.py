@@ -40,6 +40,9 @@ def inspect(
     if found.first is not None:
         name, shape = found.first
         print(f"first convolution: {name}, {' x '.join(map(str, shape))} (out, in, ..)")
+    if found.infinite:
+        named = ", ".join(found.infinite[:5]) + (" .." if len(found.infinite) > 5 else "")
+        print(f"warning: {len(found.infinite)} tensors hold NaN or infinity, and cannot be used: {named}")
     print(f"licence: {found.licence}; trained on: {', '.join(found.cohorts) or 'see where the file comes from'}")
     print("\nin a study:\n")
     print("\n".join(_entry(file, found)))

@@ -40,7 +40,7 @@ class DenseNet121(Encoder):
         *,
         growth: Annotated[int, {"minimum": 1}] = 32,
         filters: Annotated[int, {"minimum": 2}] = 64,
-        kernel: Annotated[int, {"minimum": 1, "maximum": 15}] = 7,
+        kernel: Annotated[int, {"minimum": 1, "maximum": 15, "odd": True}] = 7,
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
     ) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class ResNet1D(Encoder):
         *,
         depth: Literal[10, 18, 34] = 18,
         filters: Annotated[int, {"minimum": 1}] = 64,
-        kernel: Annotated[int, {"minimum": 1, "maximum": 63}] = 7,
+        kernel: Annotated[int, {"minimum": 1, "maximum": 63, "odd": True}] = 7,
         stem_stride: Annotated[int, {"minimum": 1, "maximum": 4}] = 2,
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
     ) -> None:

@@ -43,7 +43,7 @@ class ResNet3D(Encoder):
         *,
         depth: Literal[10, 18, 34, 50],
         filters: Annotated[int, {"minimum": 1}] = 64,
-        kernel: Annotated[int, {"minimum": 1, "maximum": 15}] = 7,
+        kernel: Annotated[int, {"minimum": 1, "maximum": 15, "odd": True}] = 7,
         stem_stride: Annotated[int, {"minimum": 1, "maximum": 4}] = 2,
         shortcut: Literal["A", "B"] = "B",
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,

@@ -39,7 +39,7 @@ class SFCN(Encoder):
         *,
         channels: Annotated[Sequence[Annotated[int, {"minimum": 1}]], {"minItems": 2}] = CHANNELS,
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.5,
-        kernel: Annotated[int, {"minimum": 1, "maximum": 15}] = 3,
+        kernel: Annotated[int, {"minimum": 1, "maximum": 15, "odd": True}] = 3,
         block_dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,
     ) -> None:
         super().__init__()

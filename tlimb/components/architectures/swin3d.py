@@ -55,7 +55,7 @@ class Swin3D(Encoder):
         self,
         inputs: Inputs,
         *,
-        feature_size: Annotated[int, {"minimum": 1}] = 48,
+        feature_size: Annotated[int, {"minimum": 1, "multiple_of": "heads"}] = 48,
         patch_size: Annotated[int, {"minimum": 1}] = 2,
         window: Annotated[int, {"minimum": 1, "maximum": 32}] = 7,
         depths: Annotated[Sequence[Annotated[int, {"minimum": 1}]], {"minItems": 4, "maxItems": 4}] = (2, 2, 2, 2),

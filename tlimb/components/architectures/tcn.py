@@ -39,7 +39,7 @@ class TCN(Encoder):
         *,
         filters: Annotated[int, {"minimum": 1}] = 64,
         depth: Annotated[int, {"minimum": 1, "maximum": 16}] = 4,
-        kernel: Annotated[int, {"minimum": 2, "maximum": 63}] = 7,
+        kernel: Annotated[int, {"minimum": 2, "maximum": 63, "odd": "causal"}] = 7,
         causal: bool = True,
         pool: Literal["mean", "last"] = "mean",
         dropout: Annotated[float, {"minimum": 0, "maximum": 1}] = 0.0,

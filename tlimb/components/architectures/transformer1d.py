@@ -42,7 +42,7 @@ class Transformer1D(Encoder):
         *,
         tokens: Literal["time", "regions"] = "time",
         patch_size: Annotated[int, {"minimum": 1}] = 10,
-        width: Annotated[int, {"minimum": 1}] = 64,
+        width: Annotated[int, {"minimum": 1, "multiple_of": "heads"}] = 64,
         depth: Annotated[int, {"minimum": 1}] = 2,
         heads: Annotated[int, {"minimum": 1}] = 4,
         hidden: Annotated[int | None, {"minimum": 1}] = None,

@@ -47,7 +47,7 @@ class ViT3D(Encoder):
         inputs: Inputs,
         *,
         patch_size: Annotated[int, {"minimum": 1}] = 16,
-        width: Annotated[int, {"minimum": 1}] = 768,
+        width: Annotated[int, {"minimum": 1, "multiple_of": "heads"}] = 768,
         depth: Annotated[int, {"minimum": 1}] = 12,
         heads: Annotated[int, {"minimum": 1}] = 12,
         hidden: Annotated[int | None, {"minimum": 1}] = None,

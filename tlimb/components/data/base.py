@@ -29,6 +29,7 @@ class Base(DataModule):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
+    no_left: ClassVar[Mapping[str, Any] | None] = {}
 
     def __init__(self, *, augment: Sequence[Augmentation] = ()) -> None:
         if any(one.mirrors for one in augment):

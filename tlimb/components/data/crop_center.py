@@ -28,6 +28,7 @@ class CropCenter(DataModule):
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
+    no_left: ClassVar[Mapping[str, Any] | None] = {}
     expects = ("registered",)
     example: ClassVar[Mapping[str, Any]] = {"size": [6, 6, 6]}
 

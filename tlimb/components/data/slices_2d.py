@@ -36,6 +36,7 @@ class Slices2D(DataModule):
     dims: ClassVar[tuple[int, ...]] = (2,)
     later = ("augment",)
     settles = ("orientation",)
+    no_left: ClassVar[Mapping[str, Any] | None] = {"axis": "sagittal"}
 
     def __init__(
         self,

@@ -44,9 +44,9 @@ class SoftBins(Objective):
         facts: TargetFacts,
         *,
         target: Annotated[str, {"names": "labels"}],
-        low: Annotated[float, {"minimum": -1e9}],
+        low: Annotated[float, {"minimum": -1e9, "below": "high"}],
         high: Annotated[float, {"minimum": -1e9}],
-        width: Annotated[float, {"exclusiveMinimum": 0}] = 1.0,
+        width: Annotated[float, {"exclusiveMinimum": 0, "divides": ["low", "high"]}] = 1.0,
         sigma: Annotated[float, {"exclusiveMinimum": 0}] = 1.0,
     ) -> None:
         count = round((high - low) / width)

@@ -32,7 +32,7 @@ class SGD(Optimizer):
         lr: Annotated[float, {"exclusiveMinimum": 0}],
         momentum: Annotated[float, {"minimum": 0, "exclusiveMaximum": 1}] = 0.9,
         weight_decay: Annotated[float, {"minimum": 0}] = 0.0,
-        nesterov: bool = False,
+        nesterov: Annotated[bool, {"needs": "momentum"}] = False,
         layer_decay: Annotated[float, {"exclusiveMinimum": 0, "maximum": 1}] = 1.0,
         head_rate: Annotated[float, {"exclusiveMinimum": 0}] = 1.0,
     ) -> None:

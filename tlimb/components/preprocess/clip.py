@@ -27,7 +27,7 @@ class Clip(Preprocess):
     def __init__(
         self,
         *,
-        low_percent: Percent = 1.0,
+        low_percent: Annotated[Percent, {"below": "high_percent"}] = 1.0,
         high_percent: Percent = 99.0,
         region: Literal["mask", "nonzero", "all"] = "nonzero",
     ) -> None:

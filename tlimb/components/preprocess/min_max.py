@@ -26,7 +26,7 @@ class MinMax(Preprocess):
     def __init__(
         self,
         *,
-        low: Annotated[float, {"minimum": -1e6, "maximum": 1e6, "unit": "intensity"}] = 0.0,
+        low: Annotated[float, {"minimum": -1e6, "maximum": 1e6, "unit": "intensity", "below": "high"}] = 0.0,
         high: Annotated[float, {"minimum": -1e6, "maximum": 1e6, "unit": "intensity"}] = 1.0,
         region: Literal["mask", "nonzero", "all"] = "all",
     ) -> None:

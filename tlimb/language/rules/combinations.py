@@ -1,8 +1,9 @@
 """Components that each are right and do not go together.
 
 What a component needs of its neighbours stands in its facts: `roles` (roles of datasets), `objective_kinds` (what a
-scenario or auxiliary objective can learn), `mirrors` (an augmentation that swaps left and right), `batch_at_least`
-({option, times}: the batch holds so many times the option's value), and `elastic` (a pull to the parent's weights).
+scenario or auxiliary objective can learn), `mirrors` (an augmentation that swaps left and right), `no_left`
+(values of options with which a data module has no left and right; empty for always), `batch_at_least` ({option, times}:
+the batch holds so many times the option's value), and `elastic` (a pull to the parent's weights).
 """
 
 import re
@@ -83,6 +84,27 @@ def mirrored_side(facts: Facts) -> Iterator[Problem]:
                     related=related,
                     help=f"take `{name}` out; if `{sides[0]}` says no side, rename it with `labels`",
                 )
+
+
+@rule
+def mirrored_without_left(facts: Facts) -> Iterator[Problem]:
+    """Images whose left nobody knows cannot be mirrored."""
+    for stage in facts.study.stages.values():
+        for name, tree in facts.components(facts.field(stage, "data")):
+            listing, body = facts.listing("data", name), tree.get(name)
+            unless = None if listing is None else listing.facts.get("no_left")
+            if listing is None or body is None or unless is None:
+                continue
+            written = {option: list(facts.leaves(body.get(option))) for option in unless}
+            if not all(found and all(leaf.value == unless[key] for leaf in found) for key, found in written.items()):
+                continue
+            for augment, where in facts.components(body.get("augment")):
+                theirs = facts.listing("augment", augment)
+                if theirs is not None and theirs.facts.get("mirrors"):
+                    said = " and ".join(f"`{key}: {value}`" for key, value in unless.items())
+                    message = f"`{augment}` swaps left and right, and `{name}`{said and ' with ' + said} has neither"
+                    related = tuple(Related(leaf.pointer, "does not fit this") for f in written.values() for leaf in f)
+                    yield Problem("combination", message, where.pointer, related=related, help=f"take `{augment}` out")
 
 
 def _targets(facts: Facts, stage: Stage) -> Iterator[tuple[str, Tree]]:
