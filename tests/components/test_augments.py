@@ -205,6 +205,20 @@ def test_ghosts_stand_at_the_field_of_view_over_their_number_and_the_mean_stays(
     assert sorted(others.abs().topk(3).indices.tolist()) == [11, 19, 27]
 
 
+def test_ghosts_weaken_whole_lines_whether_their_number_divides_the_length_or_not():
+    for length in (48, 50, 53):
+        inputs = images((length, 6))
+        changed = Ghosting(strength=1.0, ghosts=4).apply(inputs, draws())
+        strengths = draws().uniform(2)
+        for before, after, strength, along in zip(inputs, changed, strengths, draws().uniform(1), strict=True):
+            if along >= 0.5:  # the other axis
+                continue
+            left = (torch.fft.fft(after[0], dim=0) / torch.fft.fft(before[0], dim=0)).abs()[:, 0]
+            # The fourth line to either side has lost all that it should, the others nothing.
+            assert left[[4, length - 4]].tolist() == pytest.approx([1 - float(strength)] * 2, abs=1e-3)
+            assert left[[0, 3, 5, length - 3]].tolist() == pytest.approx([1.0] * 4, abs=1e-3)
+
+
 def test_cutout_blanks_one_box_of_the_asked_size():
     inputs = images((10, 10, 10)) + 10
     changed = Cutout(size=0.5).apply(inputs, draws())

@@ -21,6 +21,8 @@ class Ghosting(Augmentation):
         k-space gives copies at a distance of the field of view over the period. The zero frequency is kept.
     """
 
+    revision = 2  # the same lines at either side of the zero frequency
+
     def __init__(
         self,
         *,
@@ -42,7 +44,10 @@ class Ghosting(Augmentation):
         changed = inputs
         for number in range(axes):
             length = inputs.shape[number + 2]
-            line = torch.arange(length, device=inputs.device)
+            # Counted from the zero frequency to either side: a line and its conjugate are weakened alike, else the image
+            # would not be real, and its real part would halve the strength where the number does not divide the
+            # length.
+            line = (torch.fft.fftfreq(length, device=inputs.device) * length).round().abs()
             weakened = (line % self.ghosts == 0) & (line > 0)
             factor = 1 - strengths[:, None] * weakened
             factor = factor.reshape(len(inputs), 1, *(length if axis == number else 1 for axis in range(axes)))
