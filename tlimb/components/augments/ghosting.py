@@ -44,9 +44,9 @@ class Ghosting(Augmentation):
         changed = inputs
         for number in range(axes):
             length = inputs.shape[number + 2]
-            # Counted from the zero frequency to either side: a line and its conjugate are weakened alike, else the image
-            # would not be real, and its real part would halve the strength where the number does not divide the
-            # length.
+            # Counted from the zero frequency to either side: a line and its conjugate are weakened alike. Else the
+            # image would not be real, and taking its real part would halve the strength where the number does not
+            # divide the length.
             line = (torch.fft.fftfreq(length, device=inputs.device) * length).round().abs()
             weakened = (line % self.ghosts == 0) & (line > 0)
             factor = 1 - strengths[:, None] * weakened
