@@ -84,3 +84,28 @@ def test_another_study_of_the_same_rows_keeps_the_labels_that_this_one_tells_its
         ("site", "south"),
         ("scanner", "A"),
     }
+
+
+class OfTwo:
+    """An accuracy that is undefined where all are of one class, as AUROC is."""
+
+    kind, direction = "class", "max"
+
+    def compute(self, targets, predictions):
+        return float("nan") if len(set(targets.tolist())) < 2 else float(np.mean(predictions.argmax(1) == targets))
+
+
+def test_a_metric_that_is_undefined_in_one_group_is_said_to_be_so_there(finished):
+    content = view.read_view(finished.private, finished.view)
+    rows = [
+        {**row, "by": {"site": "women" if row["labels"]["sex"] == "F" and place < 20 else "both"}}
+        for place, row in enumerate(content["rows"])
+    ]
+    view.write_views(finished.private, {finished.view: {**content, "rows": rows}})
+    metrics = finished.request.metrics[:1]
+
+    table = ranked(finished, lambda _: OfTwo(), by=("site",), metrics=metrics, select=None)
+    assert {one.value for one in table.groups if None in one.cells.values()} == {"women"}
+    assert any(note.startswith("- in results by site: the metric is undefined there") for note in table.notes)
+    everybody = ranked(finished, lambda _: OfTwo(), metrics=metrics, select=None)
+    assert not any("undefined there" in note for note in everybody.notes)

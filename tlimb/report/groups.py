@@ -10,6 +10,7 @@ from tlimb.report.results import Results, Scored
 from tlimb.report.statistics import Summary, summarise
 from tlimb.report.table import Group
 
+UNDEFINED = "- in results by {}: the metric is undefined there, as auroc is where all are of one class"
 LACKING = "results by {} are left out: the private folder was written by another study; plan this one again there"
 
 
@@ -39,7 +40,18 @@ def groups(
                     made += _of_row(one, label, known, columns)
             order = {value: place for place, value in enumerate(_ordered({group.value for group in made}))}
             found += sorted(made, key=lambda group: order[group.value])
-    return tuple(found), tuple(LACKING.format(label) for label in lacking)
+    unknown = dict.fromkeys(label for _, label, _ in _undefined(found))
+    said = (*map(LACKING.format, lacking), *map(UNDEFINED.format, unknown))
+    return tuple(found), said
+
+
+def _undefined(found: Iterable[Group]) -> Iterator[tuple[str, str, str]]:
+    """Give row, label and metric where some groups have a value and others have none."""
+    having: dict[tuple[str, str, str], set[bool]] = {}
+    for group in found:
+        for name, value in group.cells.items():
+            having.setdefault((group.row, group.label, name), set()).add(value is not None)
+    yield from (key for key, both in having.items() if len(both) > 1)
 
 
 Known = Mapping[tuple[str, ...], tuple[str, Sequence[str | None]]]
