@@ -41,7 +41,9 @@ def test_the_identity_page_lists_every_field_of_a_manifest():
     manifest = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Manifest")
     fields = {node.target.id for node in manifest.body if isinstance(node, ast.AnnAssign)}
 
-    assert fields == {"work", "hashed", "uses", "gates", "after"}, "a new field must be hashed, recorded or ignored"
+    assert fields == {"work", "hashed", "uses", "gates", "after", "lineage"}, (
+        "a new field must be hashed, recorded or ignored"
+    )
     for name in fields - {"hashed"}:
         assert f"`{name}`" in text
 

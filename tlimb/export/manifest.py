@@ -228,7 +228,9 @@ def manifest() -> dict[str, Any]:
                 {
                     "type": "object",
                     "propertyNames": {"pattern": "^[0-9a-f]{64}$"},
-                    "additionalProperties": {"type": "array", "items": _DIGEST},
+                    "additionalProperties": _titled(
+                        "ancestors", "The fits that a candidate descends from.", {"type": "array", "items": _DIGEST}
+                    ),
                 },
             ),
         },

@@ -15,6 +15,7 @@ from tlimb.language.reading import label as label_text
 from tlimb.language.values import Component
 from tlimb.manifest import Gate, Graph, Json, Manifest, digest, digest_text
 from tlimb.plan.data import Data, Use
+from tlimb.plan.lineages import lineages
 from tlimb.plan.pieces import Components
 from tlimb.plan.space import Assignment, Scope, assignments
 from tlimb.plan.stages import Run, Stages
@@ -367,24 +368,11 @@ class Expander:
         last = [work for work in fits if self.hashed[work]["kind"] != "fit"]
         for work in (*prepares, *plain, *selects, *late, *last):
             gates = () if work in self.always else tuple(self.gates.get(work, ()))
-            lineage = self._lineage(work, above) if work in selects else {}
+            lineage = lineages(self.hashed, work, above) if work in selects else {}
             nodes[work] = Manifest(
                 work, self.hashed[work], tuple(self.uses.get(work, ())), gates, self.after.get(work, ()), lineage
             )
         return Graph(nodes)
-
-    def _lineage(self, select: str, known: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Give the fits that each candidate of a selection descends from, without those that descend from none."""
-
-        def above(work: str) -> tuple[str, ...]:
-            if work not in known:
-                roles = self.hashed[work].get("parents", {}).items()
-                parents = [parent for role, parent in roles if role != "epochs_from"]
-                known[work] = tuple(dict.fromkeys(one for parent in parents for one in (parent, *above(parent))))
-            return known[work]
-
-        candidates = (work for works in self.hashed[select]["parents"]["candidates"] for work in works)
-        return {work: above(work) for work in candidates if above(work)}
 
 
 @contextmanager

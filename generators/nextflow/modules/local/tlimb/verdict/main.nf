@@ -16,4 +16,9 @@ process TLIMB_VERDICT {
     if (lost) {
         error("${lost} of the ranking's runs have no value; ranking.txt says why")
     }
+
+    stub:
+    """
+    true
+    """
 }
