@@ -76,7 +76,8 @@ def test_p24_a_study_in_containers_gives_the_bytes_of_the_local_run(contained, s
 def test_a_container_sees_the_folders_of_study_and_launch_and_nothing_else_of_this_machine(contained):
     # Nextflow itself mounts the innermost folder that holds both its work folder and what a task stages.
     base = contained.build.parent.parent
-    for row in trace(contained.first / "out"):
+    # The verdict is Nextflow's own, and starts no container.
+    for row in (row for row in trace(contained.first / "out") if row["tag"] != "verdict"):
         script = (Path(row["workdir"]) / ".command.run").read_text()
         (line,) = re.findall(r"^ *(podman run .*)$", script, re.MULTILINE)
         assert IMAGE in line.split()
