@@ -67,19 +67,12 @@ def separated(table: Table, separator: str = ",") -> str:
     writer = csv.writer(out, delimiter=separator, lineterminator="\n")
     writer.writerow(names)
     for row in table.rows:
-        for column, direction in table.columns.items():
+        for column in table.columns:
             cell = row.cells[column]
             if cell.value is None and not any(_reached(other, column) for other in _same_test(table, row)):
                 continue
             record = {
-                "study": table.study,
-                "test": row.test,
-                "rank": row.rank,
-                "stage": row.stage,
-                "labels": _labels(row),
-                "metric": column,
-                "direction": direction,
-                **_numbers(cell.value, ("mean", "sd", "n")),
+                **_measured(table, row, column, cell.value),
                 **_numbers(
                     cell.difference,
                     *(("difference", "difference_sd", "difference_n", "difference_low", "difference_high"),),
@@ -100,21 +93,28 @@ def separated(table: Table, separator: str = ",") -> str:
     return out.getvalue()
 
 
+def _measured(table: Table, row: Row, column: str, value: Summary | None) -> dict[str, object]:
+    """Say what was measured of a row, for everybody or for one group."""
+    return {
+        "study": table.study,
+        "test": row.test,
+        "rank": row.rank,
+        "stage": row.stage,
+        "labels": _labels(row),
+        "metric": column,
+        "direction": table.columns[column],
+        **_numbers(value, ("mean", "sd", "n")),
+    }
+
+
 def _of_groups(table: Table) -> Iterator[dict[str, object]]:
     for group in table.groups:
         row = next(row for row in table.rows if (row.test, row.name) == (group.test, group.row))
-        for column, direction in table.columns.items():
+        for column in table.columns:
             if group.cells.get(column) is None and row.cells[column].value is None:
                 continue
             yield {
-                "study": table.study,
-                "test": row.test,
-                "rank": row.rank,
-                "stage": row.stage,
-                "labels": _labels(row),
-                "metric": column,
-                "direction": direction,
-                **_numbers(group.cells.get(column), ("mean", "sd", "n")),
+                **_measured(table, row, column, group.cells.get(column)),
                 "people": group.people,
                 "images": group.images,
                 "group": f"{group.label}={group.value}",
