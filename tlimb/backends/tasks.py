@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 
 from attrs import evolve, field, frozen
 
-from tlimb.backends.lineages import Units, joined
+from tlimb.backends.joining import Units, joined
 from tlimb.backends.packs import PACK_S, Packing
 from tlimb.manifest import Graph, Kind, Manifest
 
