@@ -73,7 +73,8 @@ def _lost(node: Manifest, store: Store, before: Mapping[str, State]) -> str:
     """Say why a run will never start; empty while it may."""
     # A diverged candidate, or one that descends from a diverged run, cannot win, but it stops no selection.
     ends = ("failed", "skipped") if node.kind is Kind.SELECT else ("failed", "skipped", "diverged")
-    hopeless = {one for one, above in node.lineage.items() if any(before[work].state == "diverged" for work in above)}
+    states = {one: {before.get(work, _NOBODY).state for work in above} for one, above in node.lineage.items()}
+    hopeless = {one for one, found in states.items() if "diverged" in found}
     parents = [parent for parent in node.parents if parent not in hopeless]
     lost = [before[parent] for parent in parents if before.get(parent, _NOBODY).state in ends]
     if not lost and node.gates:
