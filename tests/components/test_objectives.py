@@ -12,9 +12,12 @@ from torch import nn
 from tlimb.components import contracts
 from tlimb.components.auxiliaries.l2_sp import L2SP
 from tlimb.components.contracts import TargetFacts
+from tlimb.components.metrics.accuracy import Accuracy
 from tlimb.components.metrics.auroc import AUROC
 from tlimb.components.metrics.balanced_accuracy import BalancedAccuracy
 from tlimb.components.metrics.cross_entropy import CrossEntropy
+from tlimb.components.metrics.mae import MAE
+from tlimb.components.metrics.mse import MSE
 from tlimb.components.metrics.r2 import R2
 from tlimb.components.objectives.classification import Classification
 from tlimb.components.objectives.regression import Regression
@@ -264,6 +267,24 @@ def test_metrics_are_nan_where_they_are_undefined():
     assert math.isnan(BalancedAccuracy().compute(one_class, probabilities))
     assert math.isnan(R2().compute(np.full(4, 3.0), np.arange(4.0)))
     assert math.isnan(R2().compute(np.ones(1), np.ones(1)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "theirs"),
+    [
+        (Accuracy(), lambda targets, found: sklearn.metrics.accuracy_score(targets, found.argmax(axis=1))),
+        (MAE(), sklearn.metrics.mean_absolute_error),
+        (MSE(), sklearn.metrics.mean_squared_error),
+    ],
+)
+def test_metrics_that_are_a_plain_mean_are_scikit_learns_to_the_bit(metric, theirs):
+    draw = np.random.default_rng(7)
+    for count in (1, 2, 7, 8, 9, 127, 128, 129, 1000, 4097):
+        if metric.kind == "class":
+            targets, found = draw.integers(0, 3, count), draw.random((count, 3))
+        else:
+            targets, found = draw.normal(50, 20, count), draw.normal(50, 20, count)
+        assert metric.compute(targets, found) == theirs(targets, found)
 
 
 def test_balanced_accuracy_does_not_reward_the_majority():
