@@ -139,6 +139,19 @@ def test_timm_encoder_gives_what_timm_gives_on_copied_weights():
         assert torch.allclose(head.eval()(ours.eval()(images)), theirs.eval()(images), atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_timm_encoder_keeps_the_channels_of_a_pixel_side_by_side_and_its_weights_as_timm_has_them(channels):
+    encoder = Timm(Inputs(channels, (64, 72)), model="resnet18")
+    seen = []
+    encoder.network.layer1.register_forward_hook(lambda module, given, output: seen.append(output))
+    encoder(torch.randn(4, channels, 64, 72)).sum().backward()
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert not seen[0].is_contiguous()
+    weight = encoder.network.layer1[0].conv1.weight
+    assert weight.is_contiguous()
+    assert weight.grad.is_contiguous()
+
+
 def test_a_vision_transformer_is_built_for_the_images_size():
     encoder = Timm(Inputs(1, (48, 64)), model="vit_tiny_patch16_224")
     assert encoder(torch.randn(2, 1, 48, 64)).shape == (2, 192)

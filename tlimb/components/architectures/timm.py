@@ -18,7 +18,8 @@ _LISTS = ("blocks", "stages", "layers")
 class Timm(Encoder):
     """A 2D network of the library timm, untrained and without its classifier.
 
-    Networks with a fixed input size, such as vision transformers, are built for the size of the images.
+    Networks with a fixed input size, such as vision transformers, are built for the size of the images. On a processor the
+    channels of a pixel are kept side by side, which convolutions there take a tenth to a third less time for.
 
     Args:
         model: name of the network as timm lists it, such as resnet18 or vit_tiny_patch16_224.
@@ -29,6 +30,7 @@ class Timm(Encoder):
     """
 
     dims = (2,)
+    revision = 2  # channels lie side by side on a processor
     aka: ClassVar[Mapping[str, str]] = {
         "resnet18": "timm: {model: resnet18}",
         "resnet50": "timm: {model: resnet50}",
@@ -61,6 +63,9 @@ class Timm(Encoder):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Give features (batch, feature_dim) float32 of images (batch, channel, rows, columns)."""
+        if inputs.device.type == "cpu":
+            # `contiguous` would leave the strides of a single channel as they are, and convolutions go by strides.
+            inputs = inputs.to(memory_format=torch.channels_last)
         return self.network(inputs)
 
     def channel_axis(self) -> int | None:
