@@ -18,8 +18,8 @@ _LISTS = ("blocks", "stages", "layers")
 class Timm(Encoder):
     """A 2D network of the library timm, untrained and without its classifier.
 
-    Networks with a fixed input size, such as vision transformers, are built for the size of the images. On a processor the
-    channels of a pixel are kept side by side, which convolutions there take a tenth to a third less time for.
+    Networks with a fixed input size, such as vision transformers, are built for the size of the images. On a processor
+    the channels of a pixel are kept side by side, which convolutions there take a tenth to a third less time for.
 
     Args:
         model: name of the network as timm lists it, such as resnet18 or vit_tiny_patch16_224.
