@@ -142,6 +142,8 @@ class Warm:
 
 def preload(modules: list[str]) -> None:
     """Import what the children will need; only our own modules, never a user's."""
+    # Nothing that is imported becomes garbage, and looking for it again and again takes a fifth of the time.
+    gc.disable()
     for name in ("tlimb.runner.execute", *modules):
         if name.startswith("tlimb."):
             importlib.import_module(name)
@@ -154,6 +156,7 @@ def preload(modules: list[str]) -> None:
     versions()
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def threads() -> int:
