@@ -8,6 +8,7 @@ from toys import Net, batch, network, number, r2, train, wins
 from tlimb.components.optimizers.adamw import AdamW
 from tlimb.runner.learners import build_optimizer
 
+CPU = torch.device("cpu")
 SEEDS = range(8)
 
 
@@ -28,7 +29,7 @@ def problem(seed):
 
 def score(parent, few, test, options):
     net = copy.deepcopy(parent)
-    optimizer = build_optimizer(AdamW(lr=0.03, **options), net, {}, {})
+    optimizer = build_optimizer(AdamW(lr=0.03, **options), net, {}, {}, CPU)
     for _ in range(150):
         optimizer.zero_grad()
         outputs = net.heads["age"](net.encoder(few.inputs))

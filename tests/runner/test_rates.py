@@ -21,6 +21,8 @@ from tlimb.runner.learners import build_optimizer, build_schedule
 from tlimb.runner.rates import stages_of
 from tlimb.store import Store
 
+CPU = torch.device("cpu")
+
 
 def network(encoder):
     heads = torch.nn.ModuleDict({"a": torch.nn.Linear(encoder.feature_dim, 1), "b": torch.nn.Linear(1, 1)})
@@ -39,7 +41,7 @@ def rates(optimizer):
 
 @pytest.mark.parametrize("make", [AdamW, SGD])
 def test_each_stage_has_the_rate_of_the_one_behind_it_times_the_decay_and_heads_their_own(resnet, make):
-    found = rates(build_optimizer(make(lr=0.1, layer_decay=0.5, head_rate=10.0), resnet, {}, {}))
+    found = rates(build_optimizer(make(lr=0.1, layer_decay=0.5, head_rate=10.0), resnet, {}, {}, CPU))
     stages = resnet.encoder.stages
     assert list(found) == [*stages, "heads"]
     assert [found[stage] for stage in stages] == [0.1 * 0.5**power for power in range(len(stages), 0, -1)]
@@ -49,7 +51,7 @@ def test_each_stage_has_the_rate_of_the_one_behind_it_times_the_decay_and_heads_
 
 
 def test_without_the_options_there_is_one_group_of_all_as_before(resnet):
-    optimizer = build_optimizer(AdamW(lr=0.1), resnet, {}, {})
+    optimizer = build_optimizer(AdamW(lr=0.1), resnet, {}, {}, CPU)
     assert len(optimizer.param_groups) == 1
     assert rates(optimizer) == {}
 
@@ -96,7 +98,7 @@ def test_a_step_moves_each_layer_by_its_own_rate(resnet):
     moved = []
     for options in ({}, {"layer_decay": 0.5, "head_rate": 10.0}):
         resnet.encoder.network.load_state_dict(state)
-        optimizer = build_optimizer(SGD(lr=0.1, momentum=0.0, **options), resnet, {}, {})
+        optimizer = build_optimizer(SGD(lr=0.1, momentum=0.0, **options), resnet, {}, {}, CPU)
         for parameter in resnet.encoder.parameters():
             parameter.grad = torch.ones_like(parameter)
         optimizer.step()
@@ -124,9 +126,9 @@ class Highest(OneCycle):
 
 def test_rates_that_an_optimizer_or_a_schedule_makes_equal_are_refused(resnet):
     with pytest.raises(TlimbError, match="Equal makes the learning rates of all layers equal"):
-        build_optimizer(Equal(lr=0.1, layer_decay=0.5), resnet, {}, {})
+        build_optimizer(Equal(lr=0.1, layer_decay=0.5), resnet, {}, {}, CPU)
     for schedule in (Cosine(warmup_steps=2), OneCycle()):
-        optimizer = build_optimizer(SGD(lr=0.1, layer_decay=0.5, head_rate=2.0), resnet, {}, {})
+        optimizer = build_optimizer(SGD(lr=0.1, layer_decay=0.5, head_rate=2.0), resnet, {}, {}, CPU)
         made = build_schedule(schedule, optimizer, 9)
         for _ in range(8):
             optimizer.step()
@@ -134,7 +136,7 @@ def test_rates_that_an_optimizer_or_a_schedule_makes_equal_are_refused(resnet):
             shares = {group["lr"] / group["initial_lr"] for group in optimizer.param_groups}
             assert max(shares) - min(shares) < 1e-12
     with pytest.raises(TlimbError, match="Highest makes the learning rates of all layers equal"):
-        build_schedule(Highest(), build_optimizer(SGD(lr=0.1, layer_decay=0.5), resnet, {}, {}), 9)
+        build_schedule(Highest(), build_optimizer(SGD(lr=0.1, layer_decay=0.5), resnet, {}, {}, CPU), 9)
 
 
 @pytest.fixture

@@ -258,6 +258,8 @@ class Optimizer(Component, ABC):
     """Factor of the learning rate from each stage of the encoder to the one before it; the heads are outermost."""
     head_rate: float = 1.0
     """Learning rate of the heads, as a multiple of the optimizer's."""
+    fuses: ClassVar[bool] = False
+    """Whether torch may update each parameter in a single pass over memory where the run trains on a processor."""
 
     @abstractmethod
     def build(self, groups: Iterable[dict[str, Any]]) -> torch.optim.Optimizer:

@@ -143,7 +143,8 @@ class Fit:
         owned = own_layers(learners, network, self.inputs, seed)
         optimizer = scheduler = None
         if scenario.trains:
-            optimizer = build_optimizer(build(hashed["optimizer"], Optimizer, places), network, learners, owned)
+            chosen = build(hashed["optimizer"], Optimizer, places)
+            optimizer = build_optimizer(chosen, network, learners, owned, self.device)
         if optimizer is not None and hashed.get("scheduler") is not None:
             scheduler = build_schedule(build(hashed["scheduler"], Scheduler, places), optimizer, course.total_steps)
         self.recipe = Recipe(

@@ -110,7 +110,11 @@ def own_layers(learners: Mapping[str, Learner], network: Network, inputs: Inputs
 
 
 def build_optimizer(
-    optimizer: Optimizer, network: Network, learners: Mapping[str, Learner], owned: Mapping[str, nn.Module]
+    optimizer: Optimizer,
+    network: Network,
+    learners: Mapping[str, Learner],
+    owned: Mapping[str, nn.Module],
+    device: torch.device,
 ) -> torch.optim.Optimizer:
     """Make the optimizer over encoder, heads and own layers; what is frozen now may thaw, so it is in it too."""
     parameters = [*network.encoder.parameters(), *network.heads.parameters()]  # type: ignore[attr-defined]
@@ -131,6 +135,11 @@ def build_optimizer(
     made = optimizer.build(groups)
     if graded(optimizer):
         check_rates(made, groups, type(optimizer).__name__, "optimizer")
+    if optimizer.fuses and device.type == "cpu":
+        # torch's own choice is a pass for each of its operations. On a GPU such a step would unscale the gradients of
+        # fp16 too, so that they could not be clipped before.
+        for group in made.param_groups:
+            group["fused"] = True
     return made
 
 

@@ -25,6 +25,8 @@ class AdamW(Optimizer):
         ICLR 2020, appendix A, by stage instead of by block.
     """
 
+    revision = 2  # a processor takes a step in a single pass
+    fuses = True
     later = ("layer_decay", "head_rate")
     example: ClassVar[Mapping[str, Any]] = {"lr": 1e-3}
 
