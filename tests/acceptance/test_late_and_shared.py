@@ -3,42 +3,7 @@
 import json
 
 import pytest
-from studies import TINY, Project, edited
-
-NESTED = {
-    **{key: TINY[key] for key in ("tlimb", "name", "roots", "defaults")},
-    "datasets": {
-        "people": {
-            **{key: TINY["datasets"]["people"][key] for key in ("root", "files")},
-            "portions": {"population": 0.4, "clinic": 0.6},
-        },
-        "population": {"like": "people", "portion": "population", "split": {"holdout": {"train": 0.8, "val": 0.2}}},
-        "clinic": {
-            "like": "people",
-            "portion": "clinic",
-            "split": {
-                "kfold": {
-                    "folds": 3,
-                    "stratify": ["sex"],
-                    "group": ["family"],
-                    "inner": {"folds": 2, "refit": True},
-                }
-            },
-        },
-    },
-    "stages": {
-        "pretrain": TINY["stages"]["pretrain"],
-        "finetune": {
-            "from": "pretrain",
-            "dataset": "clinic",
-            "objective": {"classification": {"target": "sex"}},
-            "optimizer": {"adamw": {"lr": {"choice": [0.001, 0.01]}}},
-        },
-    },
-    "tests": {"outer": {"of": "finetune", "dataset": "clinic"}},
-    "select": {"metric": "cross_entropy"},
-    "report": {"metrics": ["balanced_accuracy"]},
-}
+from studies import NESTED, TINY, Project, edited
 
 
 @pytest.fixture(scope="module")

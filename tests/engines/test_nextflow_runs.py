@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from cluster import until
 from engines import environment, trace
-from studies import sha256, tlimb
+from studies import NESTED, sha256, tlimb
 
 
 def weights(project):
@@ -50,6 +50,23 @@ def test_p24_a_project_gives_the_bytes_of_the_local_run_and_resumes_what_is_equa
         os.utime(path, (1, 1))
     launch(build, folder, "-resume")
     assert {status for states in counted(folder).values() for status in states} == {"CACHED"}
+
+
+def test_p24_a_nested_cross_validation_gives_the_bytes_of_the_local_run(study, launch, tmp_path):
+    local, there = (study.copy(tmp_path / name, store=False) for name in ("local", "there"))
+    for project in (local, there):
+        project.write(NESTED)
+    local.run()
+    local.tlimb("rank", "-o", "ranked", "--no-pictures")
+    folder = tmp_path / "launch"
+    launch(emitted(there, "--pack", "2"), folder)
+    assert weights(there) == weights(local)
+    assert len(weights(there)) > 0
+    assert ranked(folder / "out") == ranked(local.folder / "ranked")
+    # A refit that its selection did not choose is a task that ends well without a result.
+    found = counted(folder)
+    assert found["SELECT"] == {"COMPLETED": 3}
+    assert {status for states in found.values() for status in states} == {"COMPLETED"}
 
 
 def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_alone(study, launch, tmp_path):
