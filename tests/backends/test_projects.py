@@ -1,7 +1,9 @@
 """What every backend must keep, tlimb's own and other people's, and what no string of a spec may do."""
 
+import hashlib
 import json
 import re
+import resource
 from typing import ClassVar
 
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from studies import tlimb
 
 from tlimb import backends
-from tlimb.api.emitting import unstartable
+from tlimb.api.emitting import unstartable, write_project
 from tlimb.backends.contracts import Backend, Capabilities
 from tlimb.backends.templates import NotAllowedError, allowed, groovy
+from tlimb.problems import TlimbError
 
 NUMBERS = r"(\b[0-9a-f]{2}/)?[0-9a-f]{16,64}"
 DATA = re.compile(r"plan/(manifests/.*|packs/.*|others\.jsonl|uses\.jsonl|runs\.csv|edges\.csv|plan\.json)|code/.*")
@@ -211,6 +214,93 @@ def test_a_folder_with_files_of_somebody_else_is_not_written_over(tmp_path):
     left = {p for p in (tmp_path / "build").rglob("*") if p.is_file()}
     # Two fits of one rate are gone; selections and groups of tests have other ids.
     assert len(left) == len(before) - 2
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with a small study and its cohort."""
+    (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
+    tlimb(tmp_path, "phantom", "data", "-n", "40", "--families", "0")
+    return tmp_path
+
+
+def a_folder(place):
+    (place / "main.nf").mkdir()
+
+
+def a_file(place):
+    (place / "conf").write_text("mine\n")
+
+
+def a_link_to_nothing(place):
+    (place / "main.nf").symlink_to("../elsewhere")
+
+
+def a_folder_linked_to_nothing(place):
+    (place / "conf").symlink_to("../elsewhere")
+
+
+def a_link_to_a_file(place):
+    (place.parent / "elsewhere").write_text("mine\n")
+    (place / "main.nf").symlink_to("../elsewhere")
+
+
+@pytest.mark.parametrize("put", [a_folder, a_file, a_link_to_nothing, a_folder_linked_to_nothing, a_link_to_a_file])
+def test_what_lies_where_a_project_would_be_is_refused_before_anything_is_written(small, put):
+    (small / "mine").mkdir()
+    put(small / "mine")
+    said = tlimb(small, "emit", "study.yaml", "-o", "mine", code=73).stderr
+    assert re.search("`(main.nf|conf)` was not written by tlimb", said)
+    (left,) = (small / "mine").iterdir()
+    assert not left.is_file() or left.read_text() == "mine\n"
+    assert (small / "elsewhere").exists() == (put is a_link_to_a_file)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_emission_that_found_no_room_goes_on_and_what_was_edited_since_is_refused(tmp_path):
+    texts = {**files(SMALL), "code/lab.py": "# a long line of code\n" * 3000, "code/more.py": "# last\n"}
+    build, lines = tmp_path / "build", [(name, (text,)) for name, text in texts.items()]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_project(lines, build)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # It has the beginning of one file, and not the last.
+    assert (build / "code" / "lab.py").stat().st_size == 50_000
+    assert not (build / "code" / "more.py").exists()
+    whole = (build / "main.nf").read_text()
+    (build / "main.nf").write_text(whole + "// mine\n")
+    with pytest.raises(TlimbError, match=r"`main.nf` was changed since tlimb wrote it"):
+        write_project(lines, build)
+    (build / "main.nf").write_text(whole)
+    write_project(lines, build)
+    write_project(lines, tmp_path / "new")
+    assert contents(build) == contents(tmp_path / "new")
+
+
+@pytest.mark.parametrize("listed", ["[1]", "{", '{"main.nf": 3}', "\xff"])
+def test_a_damaged_list_of_what_was_emitted_makes_its_files_somebody_elses(small, listed):
+    tlimb(small, "emit", "study.yaml", "-o", "build")
+    (small / "build" / ".tlimb-emitted.json").write_bytes(listed.encode("latin-1"))
+    said = tlimb(small, "emit", "study.yaml", "-o", "build", code=73).stderr
+    assert "was not written by tlimb" in said
+    tlimb(small, "emit", "study.yaml", "-o", "build", "--force")
+
+
+@pytest.mark.parametrize("path", ["../mine.txt", "conf/../../mine.txt", "{folder}/mine.txt"])
+def test_a_list_of_what_was_emitted_takes_away_nothing_outside_its_project(small, path):
+    tlimb(small, "emit", "study.yaml", "-o", "build")
+    (small / "mine.txt").touch()
+    index = small / "build" / ".tlimb-emitted.json"
+    known = json.loads(index.read_text())
+    index.write_text(json.dumps({**known, path.format(folder=small): hashlib.sha256(b"").hexdigest()}))
+    tlimb(small, "emit", "study.yaml", "-o", "build")
+    assert (small / "mine.txt").exists()
 
 
 def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tmp_path):

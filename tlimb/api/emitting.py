@@ -33,6 +33,8 @@ from tlimb.store import disk
 
 INDEX = ".tlimb-emitted.json"
 """File of a project that lists what was emitted: path -> sha256. What is not in it belongs to somebody else."""
+BEGUN = ".tlimb-emitting.json"
+"""The same of an emission that has not ended: files are there as it found them, or as it was to write them."""
 
 
 @frozen
@@ -178,27 +180,29 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         TlimbError: the folder holds files that tlimb did not write, or that were changed since.
         OSError: the folder cannot be written.
     """
-    before = _index(folder)
+    before, half = _index(folder), (folder / BEGUN).exists()
     texts = {name: "".join(pieces) for name, pieces in files}
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     if not force:
         _refuse_foreign(folder, texts, before)
-    hashes: dict[str, str] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    disk.write_atomically(folder / BEGUN, canonical(hashes).encode())
     made: set[str] = set()
     for name, text in texts.items():
-        data = text.encode()
-        hashes[name] = hashlib.sha256(data).hexdigest()
         path = f"{folder}/{name}"
-        if not force and before.get(name) == hashes[name] and os.path.exists(path):  # noqa: PTH110 -- as below
+        known = not force and not half and before.get(name) == {hashes[name]}
+        if known and os.path.exists(path):  # noqa: PTH110 -- as below
             continue
         above = os.path.dirname(path)  # noqa: PTH120 -- pathlib doubles the time for a plan of 100,000 runs
         if above not in made:
             Path(above).mkdir(parents=True, exist_ok=True)
             made.add(above)
         with open(path, "wb") as file:  # noqa: PTH123 -- as above
-            file.write(data)
+            file.write(text.encode())
     for name in sorted(before.keys() - hashes.keys()):
         (folder / name).unlink(missing_ok=True)
     disk.write_atomically(folder / INDEX, canonical(hashes).encode())
+    (folder / BEGUN).unlink()
     return len(texts) + 1
 
 
@@ -212,32 +216,58 @@ def unstartable(chosen: Backend, folder: Path) -> Iterator[Problem]:
         yield Problem("path-not-allowed", message, severity=Severity.WARNING, help=help_)
 
 
-def _index(folder: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads((folder / INDEX).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        return {}
+def _index(folder: Path) -> dict[str, set[str]]:
+    """Give what tlimb wrote into a folder, path -> sha256; two of them where an emission was interrupted.
 
-
-def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """Refuse to write over what tlimb did not write, or what somebody has edited since."""
-    wrong = []
-    for name in chain(texts, before.keys() - texts.keys()):
+    A list that is damaged says nothing, and a path in it that leads out of the folder is nobody's.
+    """
+    found: dict[str, set[str]] = {}
+    for name in (INDEX, BEGUN):
         try:
-            data = (folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            listed = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             continue
-        now = hashlib.sha256(data).hexdigest()
-        if now != before.get(name):
-            wrong.append((name, name in before))
+        for path, digest in listed.items() if isinstance(listed, dict) else ():
+            if isinstance(digest, str) and ".." not in Path(path).parts and not Path(path).is_absolute():
+                found.setdefault(path, set()).add(digest)
+    return found
+
+
+def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str, set[str]]) -> None:
+    """Refuse to write over what tlimb did not write, or what somebody has edited since; nothing is written yet."""
+    wrong = [(name, False) for name in _in_the_way(folder, texts)]
+    for name in chain(texts, before.keys() - texts.keys()):
+        path = f"{folder}/{name}"
+        try:
+            data = Path(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.islink(path):  # noqa: PTH114 -- as above
+                wrong.append((name, False))
+            continue
+        except IsADirectoryError:
+            wrong.append((name, False))
+            continue
+        known = before.get(name, ())
+        # An emission that was interrupted has left the beginning of a file.
+        begun = bool(known) and texts.get(name, "").encode().startswith(data)
+        if hashlib.sha256(data).hexdigest() not in known and not begun:
+            wrong.append((name, bool(known)))
     if wrong:
         name, edited = wrong[0]
-        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        others = len(set(wrong)) - 1
+        more = f", and {others} more" if others else ""
         reason = "was changed since tlimb wrote it" if edited else "was not written by tlimb"
         help_ = ("emit into another folder:   -o FOLDER", "or write over it:   --force")
         raise TlimbError(Problem("not-ours", f"`{name}` {reason}{more}", help=help_), ExitCode.CANNOT_WRITE)
+
+
+def _in_the_way(folder: Path, texts: Iterable[str]) -> Iterator[str]:
+    """Give what is no folder, or a link to none, where a folder of the project would be made."""
+    for above in sorted({os.path.dirname(name) for name in texts}):  # noqa: PTH120 -- as above
+        for name in (Path(above), *Path(above).parents):
+            path = folder / name
+            if path != folder and os.path.lexists(path) and not path.is_dir():
+                yield name.as_posix()
 
 
 def write_places(folder: Path, place: Project) -> Path:
