@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -77,12 +78,16 @@ def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_a
     assert first["FIT_FINETUNE"] == {"COMPLETED": 8}
 
     project.edit(
-        {"/stages/scratch/auxiliary": "none", "/stages/scratch/optimizer": {"adamw": {"lr": {"choice": [0.001, 0.02]}}}}
+        {
+            "/stages/scratch/auxiliary": "none",
+            "/stages/scratch/optimizer": {"adamw": {"lr": {"choice": [0.001, 0.02, 0.03]}}},
+        }
     )
     launch(emitted(project), folder, "-resume")
     found = counted(folder)
-    # One of two rates of two repetitions is another one; so its selection and its tests are, and the ranking.
-    assert found["FIT_SCRATCH"] == {"CACHED": 2, "COMPLETED": 2}
+    # In both repetitions one of two rates is another one, and a third is added; so is the selection another one, its
+    # tests, and the ranking.
+    assert found["FIT_SCRATCH"] == {"CACHED": 2, "COMPLETED": 4}
     assert found["SELECT"] == {"CACHED": 2, "COMPLETED": 1}
     assert found["TEST_SCRATCH"] == {"COMPLETED": 1}
     assert found["RANK"] == {"COMPLETED": 1}
@@ -91,7 +96,19 @@ def test_a_changed_run_and_what_descends_from_it_are_done_again_and_added_runs_a
 
 
 def test_a_study_half_run_here_goes_on_under_the_engine_and_back(study, fresh, launch, tmp_path):
-    fresh.run("--deadline", "1", code=None)
+    plan = fresh.plan()
+    first = plan.of("prepare") | plan.of("fit", "pretrain")
+    tlimb(
+        fresh.folder,
+        "run",
+        "--root",
+        "cohort=data",
+        *(plan.folder / "manifests" / work[:2] / f"{work}.json" for work in sorted(first)),
+    )
+    assert set(fresh.objects()) == first
+    said = fresh.tlimb("status").stdout
+    assert re.search(r"fit pretrain +2 ", said)
+    assert re.search(r"left: .+ of computing, from 4 finished runs", said)
     build = emitted(fresh, "--pack", "auto")
     launch(build, tmp_path / "launch")
     assert ranked(tmp_path / "launch" / "out") == ranked(study.folder / "ranked")
@@ -106,12 +123,21 @@ def test_p12_a_run_that_failed_inside_a_pack_ends_the_launch_with_an_error_after
     compared = {"compare": {"tame": tame, "wild": {"adamw": {"lr": 1e30}}}}
     fresh.edit({"/stages/finetune/optimizer": compared, "/stages/scratch/optimizer": tame})
     folder = tmp_path / "launch"
-    launch(emitted(fresh, "--pack", "auto"), folder, code=1)
+    build = emitted(fresh, "--pack", "auto")
+    launch(build, folder, code=1)
     found = counted(folder)
     assert found.pop("VERDICT") == {"FAILED": 1}
     # Every task ended well, since one of its runs did.
     assert {status for states in found.values() for status in states} == {"COMPLETED"}
     assert "diverged" in (folder / "out" / "ranking.txt").read_text()
+    said = fresh.tlimb("status").stdout
+    lost = re.findall(r"diverged: .*\[([0-9a-f]{16})\]: ", said)
+    assert len(lost) == 4, said
+    # Nextflow names the pack, `tlimb logs` says what became of each run in it.
+    (pack,) = (path for path in build.glob("plan/packs/*/*.jsonl") if lost[0] in path.read_text())
+    for name in (pack.stem, pack.stem[:6]):
+        assert f"{lost[0]}: diverged: " in tlimb(build, "logs", ".", name).stdout
+    assert f"{lost[0]}: diverged: " in tlimb(build, "logs", ".", lost[0]).stdout
     fresh.run(code=76)
     fresh.tlimb("rank", "-o", "ranked", "--no-pictures", "--allow-partial")
     assert ranked(folder / "out") == ranked(fresh.folder / "ranked")

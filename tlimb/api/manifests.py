@@ -25,6 +25,12 @@ def is_plan(path: Path) -> bool:
     return (path / PLAN).is_file() or (path / "plan" / PLAN).is_file()
 
 
+def packs_of(path: Path) -> dict[str, list[str]]:
+    """Give the works of each pack of a plan folder, by its id; none where it has no packs."""
+    folder = path if (path / PLAN).is_file() else path / "plan"
+    return {file.stem: list(_read([file])) for file in sorted(folder.glob("packs/*/*.jsonl"))}
+
+
 def read_plan(path: Path) -> tuple[Graph, Mapping[str, Json]]:
     """Read a plan folder: its graph, and what the ranking needs beside it.
 

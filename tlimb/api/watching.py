@@ -1,6 +1,6 @@
 """What became of a study's runs so far, from the store alone: whichever engine runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -123,20 +123,24 @@ def _gated(graph: Graph, one: State) -> bool:
     return one.state == "queued" and bool(graph.nodes[one.work].gates)
 
 
-def log_of(prefix: str, graph: Graph, place: Project) -> tuple[State, Path | None]:
-    """Give a run's state and the file with what it printed; None where it has printed nothing here.
+def named(prefix: str, graph: Graph, packs: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Give the work that begins with these digits, or the works of the pack that does, which an engine names.
 
     Raises:
-        TlimbError: no run of the plan, or several, begin with these digits.
+        TlimbError: nothing of the plan, or several, begin with them.
     """
-    works = [work for work in graph.nodes if work.startswith(prefix)]
-    if len(works) != 1:
-        message = f"{len(works) or 'no'} runs of this plan begin with `{prefix}`"
+    found: list[tuple[str, ...]] = [(work,) for work in graph.nodes if work.startswith(prefix)]
+    found += [tuple(works) for pack, works in packs.items() if pack.startswith(prefix)]
+    if len(found) != 1:
+        message = f"{len(found) or 'no'} runs of this plan begin with `{prefix}`"
         raise TlimbError(Problem("unknown-run", message, help="their digits stand in `tlimb status`"), ExitCode.USAGE)
-    state = next(one for one in states(graph, place) if one.work == works[0])
-    candidates = (place.private / "tracebacks" / f"{works[0]}.txt", place.private / "logs" / f"{works[0]}.log")
-    there = [path for path in candidates if path.is_file() and path.stat().st_size]
-    return state, there[0] if there else None
+    return found[0]
+
+
+def log_of(work: str, place: Project) -> Path | None:
+    """Give the file with what a run printed; None where it has printed nothing here."""
+    candidates = (place.private / "tracebacks" / f"{work}.txt", place.private / "logs" / f"{work}.log")
+    return next((path for path in candidates if path.is_file() and path.stat().st_size), None)
 
 
 def last_line(path: Path | None) -> str:

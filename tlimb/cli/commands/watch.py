@@ -51,7 +51,7 @@ def status(
     failed = [one for one in found if one.state in ("failed", "diverged")]
     for one in failed[:MOST_FAILURES]:
         print(f"{one.state}: {title(graph.nodes[one.work])} [{one.work[:16]}]: {one.said}")
-        if one.state == "failed" and (line := last_line(log_of(one.work, graph, place)[1])):
+        if one.state == "failed" and (line := last_line(log_of(one.work, place))):
             print(f"    {line}")
     if len(failed) > MOST_FAILURES:
         print(f"and {len(failed) - MOST_FAILURES} more")
@@ -60,19 +60,25 @@ def status(
 
 def logs(
     what: What,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="first digits of the run", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="first digits of the run, or of its pack", show_default=False)
+    ],
     root: options.Roots = None,
     store: options.Store = None,
     private: options.Private = None,
     profile: options.Profile = None,
 ) -> int:
     """Print what a run has printed, and why it ended; it may name people and files."""
-    from tlimb.api.watching import log_of
+    from tlimb.api.manifests import packs_of
+    from tlimb.api.watching import log_of, named, states
 
     graph, place = _graph(what, options.asked(root, store, private, profile))
-    state, path = log_of(run, graph, place)
-    print(f"{state.work[:16]}: {state.state}" + (f": {state.said}" if state.said else ""))
-    print("it has printed nothing" if path is None else path.read_text(encoding="utf-8", errors="replace"), end="\n")
+    wanted = set(named(run, graph, packs_of(what)))
+    for state in states(graph, place):
+        if state.work in wanted:
+            path = log_of(state.work, place)
+            print(f"{state.work[:16]}: {state.state}" + (f": {state.said}" if state.said else ""))
+            print("it has printed nothing" if path is None else path.read_text(encoding="utf-8", errors="replace"))
     return int(ExitCode.DONE)
 
 
