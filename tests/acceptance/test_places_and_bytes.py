@@ -8,9 +8,10 @@ from studies import tlimb
 
 
 def part_of(project, plan, stage, part):
-    """Give the rows of a part that a stage reads."""
-    node = plan.nodes[sorted(plan.of("fit", stage))[0]]
-    return project.rows(node["hashed"]["views"]["data"][part])
+    """Give the rows of a part that all runs of a stage read."""
+    views = [plan.nodes[work]["hashed"]["views"]["data"][part] for work in sorted(plan.of("fit", stage))]
+    first, *others = [project.rows(view) for view in views]
+    return [row for row in first if all(row["image"] in {one["image"] for one in other} for other in others)]
 
 
 def rows_of_test(project, plan):

@@ -34,6 +34,15 @@ def test_a_stub_run_starts_every_task_of_the_plan_once_and_then_the_ranking_and_
     assert {row["status"] for row in again} == {"CACHED"}
 
 
+def test_the_strict_parser_which_newer_nextflows_take_by_itself_starts_the_same_tasks(fresh, launch, tmp_path):
+    build, folder = emitted(fresh), tmp_path / "launch"
+    # With this parser 25.04 does not hand --outdir to the configuration, so the place of the trace is said again.
+    launch(build, folder, *STUB, "-with-trace", folder / "out" / "trace.txt", NXF_SYNTAX_PARSER="v2")
+    rows = trace(folder / "out")
+    assert sorted(row["tag"] for row in rows) == sorted([*planned(build), "ranking", "verdict"])
+    assert {row["status"] for row in rows} == {"COMPLETED"}
+
+
 def drawn(engine, build, folder):
     """Give the graph of a project as Nextflow draws it, without running anything."""
     folder.mkdir()

