@@ -179,3 +179,18 @@ def test_rules_never_fail_on_a_spoiled_study(spec, components):
         rules.check(study, read, components, checking.check(read, components))
         seen += 1
     assert seen > 10
+
+
+def test_a_test_on_validation_people_is_not_told_as_one_on_training_people(components):
+    on_val = STUDY.replace("of: [finetune, scratch]", "of: [finetune, scratch], part: val")
+    told = [found for found in problems(on_val, components) if found.code == "leak-declared"]
+    assert told
+    assert all("is validated on it" in found.message for found in told)
+    assert all("validated on here" in found.related[0].message for found in told)
+
+
+def test_the_command_that_prints_a_digest_can_be_copied_for_a_file_with_a_blank_in_its_name(components):
+    public = "pretrained: {public: {file: my net.pt, layout: plain}}\nstages:\n  pretrain: {from: public, objective"
+    text = STUDY.replace("stages:\n  pretrain: {objective", public)
+    told = [found for found in problems(text, components) if found.code == "weights-unpinned"]
+    assert [found.help for found in told] == [("`tlimb weights inspect 'my net.pt'` prints it",)]

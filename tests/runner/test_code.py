@@ -91,3 +91,21 @@ def test_code_that_changed_after_planning_is_refused_and_a_comment_is_no_change(
     (folder / "changing_lab.py").write_text(text + "\nx = 1\n")
     outcome = execute(fit_manifest(cohort.view(range(4)), data=own, seed=2), places)
     assert (outcome.code, "changed-code" in outcome.reason) == (77, True)
+
+
+def test_an_encoder_without_the_attributes_of_its_contract_is_told_by_their_names(cohort, tmp_path):
+    text = (
+        "from torch import nn\nfrom tlimb.components.contracts import Encoder\n\n\n"
+        "class Bare(Encoder):\n    def __init__(self, inputs):\n        super().__init__()\n"
+        "        self.one = nn.Conv3d(inputs.channels, 4, 3)\n        self.feature_dim = 4\n\n"
+        "    def forward(self, inputs):\n        return self.one(inputs).mean(dim=(2, 3, 4))\n"
+    )
+    places = evolve(
+        cohort.places(),
+        code=(*cohort.places().code, lab(tmp_path, "bare_lab", text)),
+        allow=(*cohort.places().allow, "bare_lab"),
+    )
+    bare = {"class": "bare_lab.Bare", "revision": 1, "options": {}}
+    outcome = execute(fit_manifest(cohort.view(range(4)), architecture=bare), places)
+    assert outcome.code == 64
+    assert "bare_lab.Bare does not set `self.network`, `self.stages`" in outcome.reason

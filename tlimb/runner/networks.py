@@ -107,9 +107,22 @@ def build_network(
 
 
 def build_encoder(architecture: Mapping[str, Any], inputs: Inputs, seed: int, places: Places) -> Encoder:
-    """Make the encoder alone; see `build_network`."""
+    """Make the encoder alone; see `build_network`.
+
+    Raises:
+        TlimbError: besides what `build` raises, an encoder of the study's own lacks what its contract asks for (64).
+    """
     seed_initialisation(seed, "encoder")
-    return build(architecture, Encoder, places, inputs)
+    encoder = build(architecture, Encoder, places, inputs)
+    # Asked here, because the first to read these attributes would end with a traceback far from their cause.
+    lacking = [name for name in ("network", "feature_dim", "stages") if not hasattr(encoder, name)]
+    if lacking:
+        message = f"{architecture['class']} does not set {', '.join(f'`self.{name}`' for name in lacking)}"
+        help_ = (
+            "every encoder has them; docs/extending.md shows a small one, and `tlimb.testing.check_component` tries it"
+        )
+        raise TlimbError(Problem("bad-option", message, help=help_), ExitCode.USAGE)
+    return encoder
 
 
 def add_heads(

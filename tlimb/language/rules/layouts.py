@@ -5,6 +5,7 @@ A layout declares in its facts what it needs: `architecture` (a component's name
 known), and `cohorts` (whom the weights were trained on). A data module that takes steps is judged by its steps.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,7 +55,7 @@ def weights_unpinned(facts: Facts) -> Iterator[Problem]:
             continue
         message = f"`{name}` has no `digest`: another file of that name would be taken for it"
         file = entry.file if isinstance(entry.file, str) else "FILE"
-        help_ = f"`tlimb weights inspect {file}` prints it"
+        help_ = f"`tlimb weights inspect {shlex.quote(file)}` prints it"
         yield Problem("weights-unpinned", message, tree.pointer, on_key=True, help=help_)
 
 

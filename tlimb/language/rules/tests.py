@@ -107,7 +107,9 @@ def leak_declared(facts: Facts) -> Iterator[Problem]:
                     continue
                 trained, tree_pointer = found
                 error = test.part == "all" or parts(facts, dataset) == ("all",)
-                message = f"part `{test.part}` of `{dataset}` is tested in `{name}`, but `{trained}` is trained on it"
+                # People of `val` change no weight, but early stopping and selection go by them.
+                how = "validated" if test.part == "val" and not error else "trained"
+                message = f"part `{test.part}` of `{dataset}` is tested in `{name}`, but `{trained}` is {how} on it"
                 tree = facts.source.at(f"/tests/{name}/part") or facts.source.at(f"/tests/{name}/dataset")
                 yield Problem(
                     "leak-declared",
@@ -115,7 +117,7 @@ def leak_declared(facts: Facts) -> Iterator[Problem]:
                     test.pointer if tree is None else tree.pointer,
                     on_key=tree is None,
                     severity=Severity.ERROR if error else Severity.WARNING,
-                    related=(Related(tree_pointer, "trained on here"),),
+                    related=(Related(tree_pointer, f"{how} on here"),),
                     help="test the part `test`",
                 )
                 break
