@@ -18,7 +18,7 @@ def emitted(project, *words):
     return project.folder / "build"
 
 
-@pytest.mark.parametrize("pack", ["4", "auto"])
+@pytest.mark.parametrize("pack", [pytest.param("4", marks=pytest.mark.long), "auto"])
 def test_p24_make_gives_the_bytes_of_the_local_run_and_then_has_nothing_to_do(study, fresh, pack):
     build = emitted(fresh, "--pack", pack)
     call(WORDS, build)
@@ -29,7 +29,8 @@ def test_p24_make_gives_the_bytes_of_the_local_run_and_then_has_nothing_to_do(st
     assert "0 nodes computed" in fresh.run().stdout
 
 
-@pytest.mark.parametrize("pack", [pytest.param("1", marks=pytest.mark.long), "auto"])
+@pytest.mark.long
+@pytest.mark.parametrize("pack", ["1", "auto"])
 def test_p12_a_run_that_diverged_ends_make_with_an_error_after_the_ranking_and_is_tried_again(fresh, pack):
     tame = {"adamw": {"lr": {"choice": [0.001, 0.01]}}}
     compared = {"compare": {"tame": tame, "wild": {"adamw": {"lr": 1e30}}}}

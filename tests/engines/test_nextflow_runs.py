@@ -60,13 +60,13 @@ def test_p24_a_nested_cross_validation_gives_the_bytes_of_the_local_run(study, l
     local.run()
     local.tlimb("rank", "-o", "ranked", "--no-pictures")
     folder = tmp_path / "launch"
-    launch(emitted(there, "--pack", "2"), folder)
+    launch(emitted(there, "--pack", "auto"), folder)
     assert weights(there) == weights(local)
     assert len(weights(there)) > 0
     assert ranked(folder / "out") == ranked(local.folder / "ranked")
     # A refit that its selection did not choose is a task that ends well without a result.
     found = counted(folder)
-    assert found["SELECT"] == {"COMPLETED": 3}
+    assert {"SELECT", "REFIT_FINETUNE", "TEST_FINETUNE"} <= set(found)
     assert {status for states in found.values() for status in states} == {"COMPLETED"}
 
 
