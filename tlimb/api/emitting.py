@@ -235,6 +235,9 @@ def _index(folder: Path) -> dict[str, set[str]]:
 
 def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str, set[str]]) -> None:
     """Refuse to write over what tlimb did not write, or what somebody has edited since; nothing is written yet."""
+    if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        # Nothing can be in the way, and asking for each of 100,000 files takes seconds.
+        return
     wrong = [(name, False) for name in _in_the_way(folder, texts)]
     for name in chain(texts, before.keys() - texts.keys()):
         path = f"{folder}/{name}"
