@@ -181,12 +181,13 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         OSError: the folder cannot be written.
     """
     before, half = _index(folder), (folder / BEGUN).exists()
-    texts = {name: "".join(pieces) for name, pieces in files}
-    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    texts = {name: "".join(pieces).encode() for name, pieces in files}
+    hashes = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    listed = canonical(hashes).encode()
     if not force:
         _refuse_foreign(folder, texts, before)
     folder.mkdir(parents=True, exist_ok=True)
-    disk.write_atomically(folder / BEGUN, canonical(hashes).encode())
+    disk.write_atomically(folder / BEGUN, listed)
     made: set[str] = set()
     for name, text in texts.items():
         path = f"{folder}/{name}"
@@ -198,10 +199,10 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
             Path(above).mkdir(parents=True, exist_ok=True)
             made.add(above)
         with open(path, "wb") as file:  # noqa: PTH123 -- as above
-            file.write(text.encode())
+            file.write(text)
     for name in sorted(before.keys() - hashes.keys()):
         (folder / name).unlink(missing_ok=True)
-    disk.write_atomically(folder / INDEX, canonical(hashes).encode())
+    disk.write_atomically(folder / INDEX, listed)
     (folder / BEGUN).unlink()
     return len(texts) + 1
 
@@ -233,7 +234,7 @@ def _index(folder: Path) -> dict[str, set[str]]:
     return found
 
 
-def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str, set[str]]) -> None:
+def _refuse_foreign(folder: Path, texts: Mapping[str, bytes], before: Mapping[str, set[str]]) -> None:
     """Refuse to write over what tlimb did not write, or what somebody has edited since; nothing is written yet."""
     if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
         # Nothing can be in the way, and asking for each of 100,000 files takes seconds.
@@ -252,7 +253,7 @@ def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str,
             continue
         known = before.get(name, ())
         # An emission that was interrupted has left the beginning of a file.
-        begun = bool(known) and texts.get(name, "").encode().startswith(data)
+        begun = bool(known) and texts.get(name, b"").startswith(data)
         if hashlib.sha256(data).hexdigest() not in known and not begun:
             wrong.append((name, bool(known)))
     if wrong:
@@ -264,9 +265,9 @@ def _refuse_foreign(folder: Path, texts: Mapping[str, str], before: Mapping[str,
         raise TlimbError(Problem("not-ours", f"`{name}` {reason}{more}", help=help_), ExitCode.CANNOT_WRITE)
 
 
-def _in_the_way(folder: Path, texts: Iterable[str]) -> Iterator[str]:
+def _in_the_way(folder: Path, names: Iterable[str]) -> Iterator[str]:
     """Give what is no folder, or a link to none, where a folder of the project would be made."""
-    for above in sorted({os.path.dirname(name) for name in texts}):  # noqa: PTH120 -- as above
+    for above in sorted({os.path.dirname(name) for name in names}):  # noqa: PTH120 -- as above
         for name in (Path(above), *Path(above).parents):
             path = folder / name
             if path != folder and os.path.lexists(path) and not path.is_dir():
