@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from engines import environment
-from studies import tlimb
+from studies import sha256, tlimb
 
 STEPS = 3
 """Optimizer steps of an epoch: 24 people, 8 at a time."""
@@ -30,6 +30,13 @@ def trainings(base, victims, execution):
         "tests": {"held_out": {"of": [*victims], "dataset": "people"}},
         "select": {"metric": "mae"},
         "execution": execution,
+    }
+
+
+def objects(project):
+    """Give the sha256 of what trainings and tests left in the store."""
+    return {
+        f"{path.parent.name}/{path.name}": sha256(path) for path in (project.store / "objects").rglob("*.safetensors")
     }
 
 

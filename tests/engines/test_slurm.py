@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cluster import until
-from emitted import STEPS, Emitted, trainings
+from emitted import STEPS, Emitted, objects, trainings
 from engines import trace
 from processes import start, wait_for
-from studies import Project, sha256
+from studies import Project
 
 VICTIMS = ("preempted", "lost", "starved", "hung", "dropped", "slow")
 RESOURCES = {
@@ -163,12 +163,6 @@ def faults(local, cluster, engine, tmp_path_factory):
     slurm.code = slurm.wait(1200)
     print(slurm.said())
     return slurm
-
-
-def objects(project):
-    return {
-        f"{path.parent.name}/{path.name}": sha256(path) for path in (project.store / "objects").rglob("*.safetensors")
-    }
 
 
 def computed(project):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from api import MERGE
 from cluster import until
-from emitted import trainings
+from emitted import objects, trainings
 from engines import trace
 from lab import NODES, claim
 from launched import JOBS, PODS, Study
 from namespace import ASKED
-from studies import TINY, Project, sha256, tlimb
+from studies import TINY, Project, tlimb
 
 VICTIMS = ("deleted", "lost", "parted", "hung", "spared")
 WHOLE = {"memory_gb": 16}  # all that a node without GPU has, so nobody else is lost with it
@@ -100,12 +100,6 @@ def faults(local, plane):
             each.result()
     print(study.said())
     return study
-
-
-def objects(project):
-    return {
-        f"{path.parent.name}/{path.name}": sha256(path) for path in (project.store / "objects").rglob("*.safetensors")
-    }
 
 
 def test_p24_a_deleted_pod_and_a_lost_node_end_in_the_bytes_of_the_local_run(faults, local):
