@@ -247,6 +247,7 @@ def test_p6_six_yields_in_a_row_lose_no_step_and_count_as_no_loss(faults):
     ]
 
 
+@pytest.mark.long
 def test_p24_a_study_goes_from_here_to_slurm_and_back_and_nothing_is_computed_twice(local, cluster, engine, tmp_path):
     project = local.copy(tmp_path / "study", store=False)
     few = ("preempted", "lost", "slow")
