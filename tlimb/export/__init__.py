@@ -12,9 +12,9 @@ from typing import Any
 from tlimb import resources
 from tlimb.export import pages, reference
 from tlimb.export.components import catalogue
-from tlimb.export.manifest import manifest
 from tlimb.language import schema
 from tlimb.language.catalogue import from_json
+from tlimb.manifest.schema import manifest_schema
 
 
 def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
@@ -53,8 +53,18 @@ def files() -> dict[str, str]:
     return {
         "catalogue.json": _text(listed),
         "spec.json": _text(schema.spec(known)),
-        "manifest.json": _text(manifest()),
+        **{f"{name}.json": _text(stamped(name, one)) for name, one in schemas().items()},
     }
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas of the JSON files that tlimb writes, by the name of their file, made from their classes."""
+    return {"manifest": manifest_schema()}
+
+
+def stamped(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with the draft that it is written in and an address of its own."""
+    return {"$schema": schema.DRAFT, "$id": schema.ID.replace("spec", name), **found}
 
 
 def _text(content: Any) -> str:

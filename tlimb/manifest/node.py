@@ -1,57 +1,23 @@
 """The run manifest: the only thing that the compile half and the run half both know.
 
 A manifest says everything a stranger needs to repeat one piece of work. Its `hashed` part decides the bits of
-the result and is digested into `work`, the key of the store; its uses, gates and
-order are for people and schedulers and are never hashed.
+the result and is digested into `work`, the key of the store; its uses, gates and order are for people and schedulers
+and are never hashed. Outside this room `hashed` is read as an object, by `content`; only the planner, which writes
+it, knows it as JSON.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import TypeVar
 
 from attrs import field, frozen
 
-Json = Any
-"""A JSON value: None, bool, int, float, str, list or dict with string keys."""
+from tlimb.manifest.canonical import Json, digest
+from tlimb.manifest.contents import CONTENTS, Content, Kind
 
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
-
-
-class Kind(StrEnum):
-    """The closed list of node kinds.
-
-    `prepare` fills the volume cache, `fit` trains, `predict` applies weights to rows and keeps predictions,
-    `select` chooses among candidates on validation, `rank` makes the table, `report` the pages.
-    """
-
-    PREPARE = "prepare"
-    FIT = "fit"
-    PREDICT = "predict"
-    SELECT = "select"
-    RANK = "rank"
-    REPORT = "report"
-
-
-def canonical(value: Json) -> str:
-    """Write a JSON value in the one form that is digested: UTF-8, no spaces, keys sorted, no NaN.
-
-    Raises:
-        ValueError: the value holds NaN or an infinity.
-    """
-    return _ENCODER.encode(value)
-
-
-def digest(value: Json) -> str:
-    """Give the sha256 of the canonical form, as 64 hex digits."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def digest_text(text: str) -> str:
-    """Give the sha256 of a text that already is in canonical form."""
-    return hashlib.sha256(text.encode()).hexdigest()
+FORMAT = 1
+"""Version of the form of manifests."""
+C = TypeVar("C", bound=Content)
 
 
 @frozen
@@ -73,8 +39,7 @@ class Manifest:
 
     Attributes:
         work: sha256 of the canonical form of `hashed`, 64 hex digits.
-        hashed: everything that decides the result's bits. Keys by kind are listed in docs/identity.md. Parents
-            stand in `hashed["parents"]`: role -> work or list of works.
+        hashed: everything that decides the result's bits, as JSON. Keys by kind are listed in docs/identity.md.
         uses: one mapping for each use in the plan (study, stage, row, replicate, fold and the like); for people,
             never hashed. Equal work that two stages ask for is one node with two uses.
         gates: the node runs when any of them opens; empty for a node that always runs.
@@ -92,12 +57,35 @@ class Manifest:
 
     @property
     def kind(self) -> Kind:
-        """Give the node's kind."""
+        """Return the node's kind."""
         return Kind(self.hashed["kind"])
+
+    @cached_property
+    def content(self) -> Content:
+        """Return `hashed` as an object of its kind's class; read once.
+
+        Raises:
+            ValueError: nothing executes nodes of this kind, or the content is not of its form.
+        """
+        # Importing cattrs takes longer than most commands that need no content.
+        from tlimb.manifest.structure import content
+
+        return content(self.hashed)
+
+    def as_a(self, cls: type[C]) -> C:
+        """Return the content of a node that is known to be of a kind.
+
+        Raises:
+            TypeError: it is of another kind.
+        """
+        found = self.content
+        if not isinstance(found, cls):
+            raise TypeError(f"{self.work[:16]} is a {self.kind}, not a {cls.kind}")
+        return found
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Give the works this node reads, in order of role and position, without repeats."""
+        """Return the works this node reads, in order of role and position, without repeats."""
         found: dict[str, None] = {}
         for _, value in sorted(self.hashed.get("parents", {}).items()):
             for work in _works(value):
@@ -105,9 +93,9 @@ class Manifest:
         return tuple(found)
 
     def to_json(self) -> dict[str, Json]:
-        """Give the JSON object that `canonical` writes to a manifest file."""
+        """Return the JSON object that `canonical` writes to a manifest file."""
         return {
-            "tlimb": 1,
+            "tlimb": FORMAT,
             "work": self.work,
             "hashed": dict(self.hashed),
             "uses": [dict(use) for use in self.uses],
@@ -123,8 +111,8 @@ class Manifest:
         Raises:
             ValueError: the digest does not fit the content, or the version is unknown.
         """
-        if value.get("tlimb") != 1:
-            raise ValueError(f"this is not a manifest of version 1 (tlimb: {value.get('tlimb')!r})")
+        if value.get("tlimb") != FORMAT:
+            raise ValueError(f"this is not a manifest of version {FORMAT} (tlimb: {value.get('tlimb')!r})")
         if digest(value["hashed"]) != value["work"]:
             raise ValueError("the manifest's work digest does not fit its content: it was edited by hand")
         return cls(
@@ -142,14 +130,6 @@ class Manifest:
         return cls(digest(hashed), hashed, uses)
 
 
-def _works(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    else:
-        for item in value:
-            yield from _works(item)
-
-
 @frozen
 class Graph:
     """A plan's nodes by work, parents before children; the order is the order in which work is offered."""
@@ -164,6 +144,25 @@ class Graph:
         """Count the nodes."""
         return len(self.nodes)
 
+    def of(self, cls: type[C]) -> Iterator[tuple[Manifest, C]]:
+        """Go through the nodes of one kind, parents first, each with its content."""
+        for node in self.nodes.values():
+            if node.hashed["kind"] == cls.kind.value:
+                yield node, node.as_a(cls)
+
     def needed(self, manifest: Manifest) -> tuple[str, ...]:
-        """Give the works that must be finished before this node may start, its gates' selects included."""
+        """Return the works that must be finished before this node may start, its gates' selects included."""
         return (*manifest.parents, *manifest.after, *(gate.select for gate in manifest.gates))
+
+
+def executed(kind: Kind) -> bool:
+    """Return whether nodes of a kind are executed by the runner."""
+    return kind in CONTENTS
+
+
+def _works(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for item in value:
+            yield from _works(item)

@@ -1,0 +1,45 @@
+"""How the classes of JSON files describe their fields: one declaration serves attrs, cattrs and JSON Schema.
+
+The annotation of a field says what it may hold; `entry` adds the words and the bounds that an annotation cannot say.
+What an annotation may be is listed in `tlimb.manifest.schema`, which turns these classes into JSON Schema.
+"""
+
+from typing import Any, NewType
+
+import attrs
+
+Digest = NewType("Digest", str)
+"""A sha256 as 64 lower-case hex digits."""
+
+REQUIRED = object()
+
+
+def entry(
+    doc: str,
+    *,
+    key: str | None = None,
+    default: Any = REQUIRED,
+    factory: Any = None,
+    **bounds: Any,
+) -> Any:
+    """Declare a field of a class that stands for a JSON object.
+
+    Args:
+        doc: a sentence for the schema.
+        key: name of the JSON key where it is no Python name; None for the field's own.
+        default: value that is neither written nor required in JSON; without one the key must be there.
+        factory: makes such a default.
+        **bounds: keywords of JSON Schema that hold for the value, such as `minimum`; for a list or mapping those of
+            its items are given as `items`.
+    """
+    metadata = {"doc": doc, "key": key, "bounds": bounds}
+    if factory is not None:
+        return attrs.field(factory=factory, metadata=metadata)
+    if default is not REQUIRED:
+        return attrs.field(default=default, metadata=metadata)
+    return attrs.field(metadata=metadata)
+
+
+def key_of(field: "attrs.Attribute[Any]") -> str:
+    """Return the JSON key that a field stands for."""
+    return str(field.metadata.get("key") or field.name)
