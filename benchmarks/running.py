@@ -74,7 +74,7 @@ def grid(folder: Path, repetitions: int) -> None:
 
 def fork(folder: Path, repetitions: int) -> None:
     """Time a forked worker's readiness against a cold start of the same imports."""
-    imports = "import torch, lightning, timm, monai, tlimb.runner.execute"
+    imports = "import torch, lightning, timm, monai, tlimb.training.execute"
     warm = f"""
 import os, time
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")

@@ -52,10 +52,10 @@ def _tlimb(images: list[Path]) -> tuple[float, float]:
     import shutil
 
     from tlimb.components.data.bio_image import BioImage
-    from tlimb.runner.api import Places
-    from tlimb.runner.views import Row
-    from tlimb.runner.volumes import Counter, open_volumes, recipe_digest
+    from tlimb.protocol.options import Places
     from tlimb.store import Store
+    from tlimb.training.data.views import Row
+    from tlimb.training.data.volumes import Counter, open_volumes, recipe_digest
 
     shutil.rmtree("cache-store", ignore_errors=True)
     data = BioImage(spacing_mm=4.0, crop=[40, 48, 40])

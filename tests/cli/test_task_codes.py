@@ -3,7 +3,7 @@
 import pytest
 
 from tlimb.cli.live import code_of_task
-from tlimb.runner.agenda import Failure, Summary
+from tlimb.scheduler.graph_state import Failure, Summary
 
 
 def summary(*codes, done=1, pending=0, signal=None):

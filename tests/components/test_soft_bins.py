@@ -11,7 +11,7 @@ from torch import nn
 from tlimb.components.contracts import TargetFacts
 from tlimb.components.objectives.soft_bins import SoftBins
 from tlimb.problems import ExitCode, TlimbError
-from tlimb.runner.networks import refuse_targets
+from tlimb.training.network.networks import refuse_targets
 
 AGE = TargetFacts("age", (), (), 60.0, 8.0)
 

@@ -11,7 +11,7 @@ from tlimb.api.deep import Deep, look
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
 from tlimb.api.project import Asked, project
-from tlimb.deep.check import check
+from tlimb.dryrun.check import check
 from tlimb.problems import Problem
 
 # Fake tensors load torch's compilers when they are there; triton is slow to load and talks when Python ends.

@@ -9,7 +9,7 @@ from tlimb.api.deep import look
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
 from tlimb.api.project import Asked, project
-from tlimb.deep.check import check
+from tlimb.dryrun.check import check
 from tlimb.phantom.dataset import make
 from tlimb.problems import Severity
 

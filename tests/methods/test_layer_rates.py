@@ -6,7 +6,7 @@ import torch
 from toys import Net, batch, network, number, r2, train, wins
 
 from tlimb.components.optimizers.adamw import AdamW
-from tlimb.runner.learners import build_optimizer
+from tlimb.training.network.learners import build_optimizer
 
 CPU = torch.device("cpu")
 SEEDS = range(8)

@@ -1,6 +1,6 @@
 """A small trainer for toy problems: the real components in the order of a training step, without files.
 
-The order is that of `tlimb.runner.training`: terms, weighting, auxiliary terms, backward, optimizer, `after_step`.
+The order is that of `tlimb.training.loop`: terms, weighting, auxiliary terms, backward, optimizer, `after_step`.
 """
 
 import itertools

@@ -10,7 +10,7 @@ import numpy as np
 from tlimb.components.discovery import path_of
 from tlimb.language import catalogue
 from tlimb.manifest import Graph, Manifest, digest
-from tlimb.runner.api import Places
+from tlimb.protocol.options import Places
 
 LAB = Path(__file__).parent / "lab"
 

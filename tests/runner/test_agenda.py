@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlimb.manifest import Gate, Graph, Manifest
-from tlimb.runner.agenda import OVER, Agenda, Status
+from tlimb.scheduler.graph_state import OVER, Agenda, Status
 
 
 class Memory:

@@ -1,6 +1,6 @@
 import pytest
 
-from tlimb.runner.batches import Course, batches_of
+from tlimb.training.data.batches import TrainLength, batches_of
 
 
 @pytest.mark.parametrize(
@@ -8,7 +8,7 @@ from tlimb.runner.batches import Course, batches_of
 )
 def test_a_single_left_over_sample_joins_the_batch_before_it(rows, size, batches):
     assert batches_of(rows, size) == batches
-    assert Course(rows, size, 1, 3, None).batches == 3 * batches
+    assert TrainLength(rows, size, 1, 3, None).batches == 3 * batches
 
 
 def test_every_sample_is_in_one_batch_of_the_epoch_whatever_is_left_over():

@@ -7,7 +7,7 @@ from attrs import evolve
 from node_manifests import fit_manifest, toy
 
 from tlimb.describe.code import identity
-from tlimb.runner.execute import execute
+from tlimb.training.execute import execute
 
 
 def lab(tmp_path, name, text):

@@ -6,8 +6,8 @@ import pytest
 from node_manifests import AGE, SEX, Cohort, component, fit_manifest
 from test_with_components import REAL, head
 
-from tlimb.runner.execute import execute
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 NOTHING = {"label": None, "classes": [], "counts": [], "mean": None, "sd": None}
 

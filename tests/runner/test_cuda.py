@@ -13,11 +13,11 @@ from test_resume_of_methods import METHODS, manifest_of
 from test_with_components import DATA, REAL, head
 
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.execute import execute
-from tlimb.runner.supervise import run_here, supervise
-from tlimb.runner.volumes import Volumes
+from tlimb.protocol.options import Options
+from tlimb.scheduler.supervise import run_here, supervise
 from tlimb.store import Store
+from tlimb.training.data.volumes import Volumes
+from tlimb.training.execute import execute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 

@@ -4,8 +4,8 @@ import pytest
 from node_manifests import AGE, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Manifest
-from tlimb.runner.execute import execute
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 
 def test_prepare_fit_predict_and_select_go_through_on_real_images(cohort):
@@ -59,7 +59,7 @@ def test_finished_work_is_not_done_again(cohort):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_p1_loader_workers_change_nothing(cohort, workers):
-    from tlimb.runner.api import Options
+    from tlimb.protocol.options import Options
 
     manifest = fit_manifest(cohort.view(range(8)), data=toy("ToyData", noise=0.3))
     execute(manifest, cohort.places("plain"))

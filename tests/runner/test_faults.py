@@ -13,11 +13,12 @@ from attrs import evolve
 from node_manifests import SEX, fit_manifest, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner import artefacts, volumes
-from tlimb.runner.api import Options
-from tlimb.runner.execute import execute
-from tlimb.runner.supervise import run_here
+from tlimb.protocol.options import Options
+from tlimb.scheduler.supervise import run_here
 from tlimb.store import Store, disk
+from tlimb.training import outputs as artefacts
+from tlimb.training.data import volumes
+from tlimb.training.execute import execute
 
 
 def image(cohort, number):

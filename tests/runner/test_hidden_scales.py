@@ -5,8 +5,8 @@ import json
 from node_manifests import AGE, fit_manifest, predict_manifest
 
 from tlimb.cohorts.view import scale
-from tlimb.runner.execute import execute
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 HIDDEN = {**AGE, "facts": {**AGE["facts"], "mean": None, "sd": None}}
 KEEP = {"heads": "keep", "stem": None, "position": None, "missing": []}

@@ -8,9 +8,9 @@ from test_with_components import real
 
 from tlimb.components.scenarios.supervised import Supervised
 from tlimb.manifest import Graph
-from tlimb.runner.execute import execute
-from tlimb.runner.supervise import run_here
+from tlimb.scheduler.supervise import run_here
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 SLOW = component("optimizer", "sgd", lr=1e-30, momentum=0.0)

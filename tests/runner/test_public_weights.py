@@ -9,8 +9,8 @@ from node_manifests import Cohort, component, fit_manifest, toy
 
 from tlimb.components.architectures.resnet3d import ResNet3D
 from tlimb.components.contracts import Inputs
-from tlimb.runner.execute import execute
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 MEDICALNET = component("layout", "medicalnet")
 RESNET = component("architecture", "resnet3d", depth=10, filters=2, stem_stride=2, dilated=True)

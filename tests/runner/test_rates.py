@@ -16,10 +16,10 @@ from tlimb.components.schedulers.cosine import Cosine
 from tlimb.components.schedulers.one_cycle import OneCycle
 from tlimb.language import catalogue
 from tlimb.problems import TlimbError
-from tlimb.runner.execute import execute
-from tlimb.runner.learners import build_optimizer, build_schedule
-from tlimb.runner.rates import stages_of
 from tlimb.store import Store
+from tlimb.training.execute import execute
+from tlimb.training.network.layer_rates import stages_of
+from tlimb.training.network.learners import build_optimizer, build_schedule
 
 CPU = torch.device("cpu")
 

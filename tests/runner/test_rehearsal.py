@@ -4,11 +4,11 @@ import pytest
 from node_manifests import AGE, fit_manifest, graph_of, toy
 
 from tlimb.manifest import Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.kinds import kinds
-from tlimb.runner.rehearsal import rehearse
-from tlimb.runner.supervise import supervise
+from tlimb.protocol.options import Options
+from tlimb.scheduler.similar import kinds
+from tlimb.scheduler.supervise import supervise
 from tlimb.store import Store
+from tlimb.training.trial_run import rehearse
 
 
 def rates(view, count=4, **more):

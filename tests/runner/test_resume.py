@@ -11,10 +11,11 @@ import torch
 from node_manifests import Cohort, Crash, crash_at, fit_manifest, toy
 
 from tlimb.manifest import Manifest
-from tlimb.runner import batches, checkpoints, seeds
-from tlimb.runner.api import Options, Places
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options, Places
 from tlimb.store import Store
+from tlimb.training import checkpoints, seeds
+from tlimb.training.data import batches
+from tlimb.training.execute import execute
 
 BATCHES = 21
 
@@ -105,7 +106,7 @@ def test_p1_would_see_a_resume_that_forgets(study, monkeypatch, mutant):
         resumed.append(True)
         state = loading(data)
         if mutant == "ledger":
-            state["ledger"]["sums"] = {}
+            state["state"]["sums"] = {}
         if mutant == "optimizer":
             state["optimizer"]["state"] = {}
         if mutant == "scheduler":
@@ -130,7 +131,7 @@ def test_p1_would_see_a_resume_that_forgets(study, monkeypatch, mutant):
         )
     if mutant == "dropout":
         monkeypatch.setattr(
-            "tlimb.runner.training.seed_batch",
+            "tlimb.training.loop.seed_batch",
             lambda seed, index, *device: seeds.seed_batch(seed, index if not resumed else index - 8, *device),
         )
     again, _ = run_with_crashes(cohort, manifest, f"mutant-{mutant}", [10])
@@ -204,8 +205,8 @@ def test_a_resume_point_holds_nothing_that_could_run():
 SCRIPT = """
 import json, os, signal, sys
 from tlimb.manifest import Manifest
-from tlimb.runner.api import Options, Places
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options, Places
+from tlimb.training.execute import execute
 task = json.load(sys.stdin)
 def after(done):
     if done == task["kill"]:

@@ -5,9 +5,9 @@ import torch
 from node_manifests import Cohort, component, fit_manifest, toy
 from test_resume import run_with_crashes
 
-from tlimb.runner import checkpoints
-from tlimb.runner.execute import execute
 from tlimb.store import Store
+from tlimb.training import checkpoints
+from tlimb.training.execute import execute
 
 METHODS = {
     # Seven images are in the third batch of three, so that the estimate is cut at several places.

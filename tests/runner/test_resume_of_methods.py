@@ -4,9 +4,9 @@ import pytest
 from node_manifests import AGE, SEX, Cohort, Crash, component, crash_at, fit_manifest
 from test_with_components import REAL, head
 
-from tlimb.runner.api import Options
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 SEMI = ("labelled", "unlabelled")
 DOMAINS = ("source", "target")

@@ -11,9 +11,9 @@ from attrs import evolve
 from node_manifests import AGE, Cohort, fit_manifest, graph_of, predict_manifest, select_manifest, toy
 
 from tlimb.manifest import Gate, Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.modules import modules_of
-from tlimb.runner.supervise import run_here, supervise
+from tlimb.protocol.options import Options
+from tlimb.scheduler.preload import modules_of
+from tlimb.scheduler.supervise import run_here, supervise
 from tlimb.store import Store
 
 
@@ -169,8 +169,8 @@ def test_p5_an_interrupted_study_is_resumable_and_ends_with_the_signals_code(coh
     script = """
 import json, sys
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner.api import Options, Places
-from tlimb.runner.supervise import supervise
+from tlimb.protocol.options import Options, Places
+from tlimb.scheduler.supervise import supervise
 task = json.load(sys.stdin)
 manifest = Manifest.from_json(task["manifest"])
 summary = supervise(Graph({manifest.work: manifest}), Places.from_json(task["places"]), 1, Options(),
@@ -196,14 +196,14 @@ def test_tests_selections_and_cache_fills_never_load_what_trains(cohort):
     study, places = Study(cohort), cohort.places()
     assert run_here(graph_of(study.pretrain, *study.fits), places).code == 0
     rest = graph_of(study.prepare, study.choice, *study.tests)
-    assert "tlimb.runner.fit" not in modules_of(rest)
+    assert "tlimb.training.run" not in modules_of(rest)
     script = """
 import json, sys
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner.api import Places
-from tlimb.runner.modules import modules_of
-from tlimb.runner.supervise import run_here
-from tlimb.runner.warm import preload
+from tlimb.protocol.options import Places
+from tlimb.scheduler.preload import modules_of
+from tlimb.scheduler.supervise import run_here
+from tlimb.scheduler.forkserver import preload
 task = json.load(sys.stdin)
 preload(task["modules"])
 graph = Graph({one.work: one for one in map(Manifest.from_json, task["graph"])})

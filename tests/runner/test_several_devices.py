@@ -18,10 +18,10 @@ from torch import nn
 
 from tlimb.components.discovery import path_of
 from tlimb.manifest import Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.batches import Batches, Course, Source, batches_of
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options
 from tlimb.store import Store
+from tlimb.training.data.batches import Batches, Source, TrainLength, batches_of
+from tlimb.training.execute import execute
 
 PLAIN = toy("ToyEncoder", norm="group", dropout=0.0)
 """A network whose output for an image does not depend on the rest of the batch."""
@@ -38,7 +38,7 @@ class Images:
 
 def members(pid):
     """Give the processes of other devices that a process has started."""
-    found = [folder for folder in Path("/proc").glob("[0-9]*") if b"tlimb.runner.member" in _command(folder)]
+    found = [folder for folder in Path("/proc").glob("[0-9]*") if b"tlimb.training.rank_process" in _command(folder)]
     return [int(folder.name) for folder in found if str(pid).encode() in _command(folder).split(b"\0")]
 
 
@@ -115,7 +115,7 @@ def test_devices_have_the_samples_of_one_in_the_same_order_and_no_device_has_a_s
             assert {batch.part.samples for batch in found} == {sum(len(batch.rows) for batch in found)}
     alone = [row for index in range(batches_of(rows, size)) for row in whole[index][1]["data"].rows.tolist()]
     assert epoch == alone
-    assert Course(rows, size, 1, 2, None, None, devices).batches == 2 * batches_of(rows, size, devices)
+    assert TrainLength(rows, size, 1, 2, None, None, devices).batches == 2 * batches_of(rows, size, devices)
 
 
 @pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.long)])
@@ -138,7 +138,7 @@ def test_devices_learn_what_one_learns_from_the_same_batches_with_labels_missing
 @pytest.mark.long
 def test_would_see_devices_that_average_their_own_means(cohort, views, monkeypatch):
     """Each device's mean over its own labelled people, averaged, is what wrappers of whole networks do."""
-    monkeypatch.setattr("tlimb.runner.training.Training._share", lambda self, head, batches: 0.5)
+    monkeypatch.setattr("tlimb.training.loop.Training._share", lambda self, head, batches: 0.5)
     manifest = fit_manifest(*views, heads=(SEX, AGE), architecture=PLAIN, trainer={"epochs": 3, "batch_size": 7})
     one = ran(cohort, manifest)
     # The other process does not see the change, so only this one's share is wrong.
@@ -228,8 +228,8 @@ def test_p5_the_loss_of_another_devices_process_is_told_and_nothing_is_lost(coho
 SCRIPT = """
 import json, sys, time
 from tlimb.manifest import Manifest
-from tlimb.runner.api import Options, Places
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options, Places
+from tlimb.training.execute import execute
 
 task = json.loads(sys.stdin.read())
 tell = lambda done: (print(done, flush=True), time.sleep(0.3))

@@ -9,7 +9,7 @@ from torch import nn
 from tlimb.components.contracts import Network, Optimizer
 from tlimb.components.optimizers.adamw import AdamW
 from tlimb.components.optimizers.sgd import SGD
-from tlimb.runner.learners import build_optimizer
+from tlimb.training.network.learners import build_optimizer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SETTINGS = {"lr": 0.01, "weight_decay": 0.1}

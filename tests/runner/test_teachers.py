@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 from test_with_components import REAL, component, head
 
 from tlimb.manifest import Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.execute import execute
+from tlimb.protocol.options import Options
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 TRAINER = {"epochs": 3, "batch_size": 2}
 

@@ -11,15 +11,15 @@ import pytest
 from node_manifests import fit_manifest
 
 from tlimb.manifest import Graph
-from tlimb.runner.supervise import supervise
+from tlimb.scheduler.supervise import supervise
 from tlimb.store import Store
 from tlimb.store.claims import STALE_S, Claims
 
 SCRIPT = """
 import json, sys
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner.api import Options, Places
-from tlimb.runner.supervise import supervise
+from tlimb.protocol.options import Options, Places
+from tlimb.scheduler.supervise import supervise
 task = json.load(sys.stdin)
 graph = Graph({one["work"]: Manifest.from_json(one) for one in task["manifests"]})
 tell = lambda event: print(json.dumps(event), flush=True)

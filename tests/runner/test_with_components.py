@@ -9,10 +9,10 @@ from node_manifests import AGE, SEX, Cohort, Crash, component, crash_at, fit_man
 from safetensors.torch import load_file
 
 from tlimb.manifest import Graph, Manifest
-from tlimb.runner.api import Options
-from tlimb.runner.execute import execute
-from tlimb.runner.supervise import run_here
+from tlimb.protocol.options import Options
+from tlimb.scheduler.supervise import run_here
 from tlimb.store import Store
+from tlimb.training.execute import execute
 
 
 def head(base, objective):

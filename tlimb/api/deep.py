@@ -15,9 +15,9 @@ from tlimb.plan.plan import Plan
 from tlimb.problems import Problem, Related, TlimbError
 
 if TYPE_CHECKING:
-    from tlimb.deep.alike import Group
-    from tlimb.deep.findings import Facts, Flaw, Images, Report
-    from tlimb.runner.api import Places
+    from tlimb.dryrun.findings import Facts, Flaw, Images, Report
+    from tlimb.dryrun.similar import Group
+    from tlimb.protocol.options import Places
 
 Progress = Callable[[int, int], None]
 MOST_RELATED = 4
@@ -103,9 +103,9 @@ def look(
         building: observer (done, all) of the networks.
         checking: checks groups of alike runs; by default in a process of its own.
     """
-    from tlimb.deep import apart
-    from tlimb.deep.alike import Grouping
-    from tlimb.runner.api import Places
+    from tlimb.dryrun import subprocess as apart
+    from tlimb.dryrun.similar import Grouping
+    from tlimb.protocol.options import Places
 
     where = _Where(plan, Origins(plan.study))
     places = Places(place.store, place.private, place.roots, place.allow, place.code, place.weights)
@@ -136,7 +136,7 @@ def _largest(networks: Iterable[Network]) -> Iterable[Network]:
 
 def _headers(plan: Plan) -> "Callable[[str], tuple[Images, ...]]":
     """Give a function from views to the distinct headers of their images."""
-    from tlimb.deep.findings import Images
+    from tlimb.dryrun.findings import Images
 
     known: dict[str, tuple[Images, ...]] = {}
 

@@ -59,8 +59,8 @@ def _metric(component: Mapping[str, Any], place: Project) -> MetricLike:
     if str(component["class"]).startswith("tlimb."):
         return load_builtin(component)
     from tlimb.components.contracts import Metric
-    from tlimb.runner.api import Places
-    from tlimb.runner.code import build
+    from tlimb.protocol.options import Places
+    from tlimb.training.network.instantiate import build
 
     places = Places(place.store, place.private, place.roots, place.allow, place.code)
     return build(component, Metric, places)  # type: ignore[type-abstract]

@@ -68,8 +68,8 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
     need_torch()
     import time
 
-    from tlimb.runner.api import Options, Places
-    from tlimb.runner.supervise import supervise
+    from tlimb.protocol.options import Options, Places
+    from tlimb.scheduler.supervise import supervise
 
     # Found here, a wrong place is one message; found by the runs, it would be one failure each.
     disk.make(place.store)
@@ -95,13 +95,13 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
 
 def _ask_environment() -> dict[str, Any]:
     """Ask torch, in a process of its own, what this machine's environment is."""
-    words = [sys.executable, "-P", "-m", "tlimb.runner.environment"]
+    words = [sys.executable, "-P", "-m", "tlimb.training.environment"]
     return dict(json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout))
 
 
 def bad_images(place: Project, works: Iterable[str]) -> list[str]:
     """Give the names of the images that some works could not use, each once, with what is wrong."""
-    from tlimb.runner.api import BAD_IMAGES
+    from tlimb.protocol.options import BAD_IMAGES
 
     found: dict[str, None] = {}
     for work in works:

@@ -14,7 +14,7 @@ from tlimb.components.discovery import KINDS, find
 from tlimb.describe import DescriptionError
 from tlimb.export.components import ExportError, listing
 from tlimb.problems import TlimbError
-from tlimb.runner.code import open_code
+from tlimb.training.network.instantiate import open_code
 
 
 def described(asked: dict[str, Any]) -> dict[str, Any]:

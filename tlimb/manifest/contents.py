@@ -140,6 +140,11 @@ class Fit:
         return tuple(dict.fromkeys(work for role in roles for work in _works(self.parents[role])))
 
     @property
+    def weights_from(self) -> tuple[str, ...]:
+        """Return the works whose weights are read: the encoder's parent and the teachers."""
+        return tuple(work for work in (self.encoder_parent, *self.teachers.values()) if work is not None)
+
+    @property
     def foreign(self) -> Weights | None:
         """Return the file of weights that the encoder starts from; None for none."""
         return self.weights.get(ENCODER)
