@@ -12,6 +12,8 @@ import attrs
 Digest = NewType("Digest", str)
 """A sha256 as 64 lower-case hex digits."""
 
+HEX = "^[0-9a-f]{64}$"
+"""Pattern of such a digest."""
 REQUIRED = object()
 
 

@@ -1,9 +1,10 @@
 """JSON Schema of the classes that stand for JSON files, generated from their annotations.
 
 An annotation may be str, int, float, bool, None, `Digest`, a `Literal` of words, `Json` for anything, another such
-class, a `StrEnum`, `tuple[X, ...]` for a list, `tuple[X, Y]` for a pair, `Mapping[str, X]`, or a union of these. The words and bounds of a field are those
-of its `entry`; the first paragraph of a class's docstring describes it. Only keywords that draft-07 and 2020-12 share
-are used; a value of several types is told apart by its form, so that an error has one place and not one an alternative.
+class, a `StrEnum`, `tuple[X, ...]` for a list, `tuple[X, Y]` for a pair, `Mapping[str, X]`, or a union of these. The
+words and bounds of a field are those of its `entry`; the first paragraph of a class's docstring describes it. Only
+keywords that draft-07 and 2020-12 share are used; a value of several types is told apart by its form, so that an error
+has one place and not one an alternative.
 """
 
 import re
@@ -15,10 +16,9 @@ import attrs
 
 from tlimb.manifest.canonical import Json
 from tlimb.manifest.contents import CONTENTS, Kind
-from tlimb.manifest.fields import Digest, key_of, may_lack
+from tlimb.manifest.fields import HEX, Digest, key_of, may_lack
 from tlimb.manifest.node import FORMAT
 
-HEX = "^[0-9a-f]{64}$"
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 Schema = dict[str, Json]

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tlimb.manifest import Json, Manifest
+from tlimb.manifest import Json, Kind, Manifest
+from tlimb.manifest.fields import Digest, entry
 from tlimb.plan.plan import Plan
 
 _SHAPE = {"fit": ("[", "]"), "predict": ("([", "])"), "select": ("{{", "}}"), "prepare": ("[(", ")]")}
@@ -22,6 +23,50 @@ class Box:
     kind: str
     count: int
     gated: int
+
+
+@frozen
+class Use:
+    """One purpose that a node serves: names for people, of which each kind of node has some."""
+
+    study: str = entry("Name of the study.")
+    dataset: str | None = entry("Of a cache fill: name of the dataset.", default=None)
+    stage: str | None = entry("Name of the stage.", default=None)
+    test: str | None = entry("Name of the test.", default=None)
+    row: Mapping[str, str] | None = entry("What is compared: place in the spec -> label.", default=None)
+    configuration: Mapping[str, str] | None = entry("What is searched: place in the spec -> label.", default=None)
+    replicate: int | None = entry("Repetition, from 0.", default=None, minimum=0)
+    trial: int | None = entry("Draw of a random search, from 0.", default=None, minimum=0)
+    fold: str | tuple[int, ...] | None = entry(
+        "Of a training its fold's name; of what follows from tests the position of the fold in each split that has"
+        " folds, from 0.",
+        default=None,
+        items={"minimum": 0},
+    )
+    inner: int | None = entry("Inner fold, from 0.", default=None, minimum=0)
+    refit: bool | None = entry(
+        "Whether a chosen configuration is trained again on the whole training part.", default=None
+    )
+    configurations: int | None = entry("Of a selection: number of configurations.", default=None, minimum=1)
+
+
+@frozen
+class Node:
+    """One run."""
+
+    work: Digest = entry("Its work: sha256 of the canonical form of what decides its result.")
+    kind: Kind = entry("Its kind.")
+    gated: bool = entry("Whether it runs only if a selection chooses its configuration.")
+    uses: tuple[Use, ...] = entry("What the study needs it for: equal work of several purposes is one node.")
+
+
+@frozen
+class Drawing:
+    """Every run of a study, and what waits for what."""
+
+    study: str = entry("Name of the study.")
+    nodes: tuple[Node, ...] = entry("The runs, parents first.")
+    edges: tuple[tuple[Digest, Digest], ...] = entry("Pairs of works: the second one waits for the first one.")
 
 
 def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
@@ -87,12 +132,14 @@ def dot(plan: Plan) -> str:
 
 
 def as_json(plan: Plan) -> Mapping[str, Json]:
-    """Give nodes and edges, every run by itself."""
-    return {
-        "study": plan.study.name,
-        "nodes": [
-            {"work": n.work, "kind": n.kind.value, "gated": bool(n.gates), "uses": [dict(use) for use in n.uses]}
-            for n in plan.graph
-        ],
-        "edges": [[parent, node.work] for node in plan.graph for parent in plan.graph.needed(node)],
-    }
+    """Return nodes and edges, every run by itself, as `schema/v1/plan.json` describes them."""
+    from tlimb.manifest.structure import structure, unstructure
+
+    nodes = (
+        Node(Digest(one.work), one.kind, bool(one.gates), tuple(structure(use, Use) for use in one.uses))
+        for one in plan.graph
+    )
+    edges = ((parent, one.work) for one in plan.graph for parent in plan.graph.needed(one))
+    pairs = tuple((Digest(parent), Digest(work)) for parent, work in edges)
+    found: Mapping[str, Json] = unstructure(Drawing(plan.study.name, tuple(nodes), pairs))
+    return found
