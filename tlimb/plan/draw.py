@@ -9,10 +9,17 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from tlimb.manifest import Json, Kind, Manifest
+from tlimb.manifest.contents import CONTENTS
 from tlimb.manifest.fields import Digest, entry
 from tlimb.plan.plan import Plan
 
-_SHAPE = {"fit": ("[", "]"), "predict": ("([", "])"), "select": ("{{", "}}"), "prepare": ("[(", ")]")}
+_SHAPES = {
+    Kind.PREPARE: ("[(", ")]", "cylinder"),
+    Kind.SELECT: ("{{", "}}", "diamond"),
+    Kind.PREDICT: ("([", "])", "ellipse"),
+}
+"""Shape of a kind's box, for Mermaid and for Graphviz."""
+_BOX = ("[", "]", "box")
 
 
 @frozen
@@ -20,7 +27,7 @@ class Box:
     """A group of nodes that are drawn as one."""
 
     name: str
-    kind: str
+    kind: Kind
     count: int
     gated: int
 
@@ -75,7 +82,7 @@ def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
     found: dict[str, Box] = {}
     for node in plan.graph:
         key = keys[node.work]
-        old = found.get(key, Box(key.partition("/")[2], node.kind.value, 0, 0))
+        old = found.get(key, Box(key.partition("/")[2], node.kind, 0, 0))
         found[key] = Box(old.name, old.kind, old.count + 1, old.gated + bool(node.gates))
     edges: dict[tuple[str, str], int] = {}
     for node in plan.graph:
@@ -88,21 +95,22 @@ def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
 
 def _key(node: Manifest) -> str:
     use = node.uses[0] if node.uses else {}
-    match node.kind.value:
-        case "predict":
-            return f"predict/{use.get('test', '')}"
-        case "prepare":
+    match node.kind:
+        case Kind.PREPARE:
             return f"prepare/volumes of {use.get('dataset', '')}"
-        case "select":
+        case Kind.SELECT:
             return f"select/best {use.get('stage', '')}"
-        case _:
+        case Kind.FIT:
             return f"fit/{use.get('stage', '')}{' refit' if use.get('refit') else ''}"
+        case _:
+            return f"{node.kind}/{use.get('test', use.get('stage', ''))}"
 
 
 def _text(box: Box) -> str:
-    runs = {"fit": "trainings", "predict": "tests", "select": "selections", "prepare": "fill"}[box.kind]
+    if box.kind is Kind.PREPARE:
+        return box.name
     waits = f", {box.gated} wait for selection" if box.gated else ""
-    return f"{box.name}: {box.count} {runs}{waits}" if box.kind != "prepare" else box.name
+    return f"{box.name}: {box.count} {CONTENTS[box.kind].words[1]}{waits}"
 
 
 def mermaid(plan: Plan) -> str:
@@ -111,7 +119,7 @@ def mermaid(plan: Plan) -> str:
     ids = {key: f"n{position}" for position, key in enumerate(found)}
     text = ["flowchart LR"]
     for key, box in found.items():
-        left, right = _SHAPE[box.kind]
+        left, right, _ = _SHAPES.get(box.kind, _BOX)
         label = _text(box).replace('"', "'")
         text.append(f'  {ids[key]}{left}"{label}"{right}')
     text += [f"  {ids[a]} --> {ids[b]}" for a, b in edges]
@@ -122,11 +130,10 @@ def dot(plan: Plan) -> str:
     """Give a Graphviz digraph."""
     found, edges = boxes(plan)
     ids = {key: f"n{position}" for position, key in enumerate(found)}
-    shapes = {"fit": "box", "predict": "ellipse", "select": "diamond", "prepare": "cylinder"}
     text = ["digraph study {", "  rankdir=LR;"]
     for key, box in found.items():
         label = _text(box).replace("\\", "\\\\").replace('"', '\\"')
-        text.append(f'  {ids[key]} [shape={shapes[box.kind]}, label="{label}"];')
+        text.append(f'  {ids[key]} [shape={_SHAPES.get(box.kind, _BOX)[2]}, label="{label}"];')
     text += [f"  {ids[a]} -> {ids[b]};" for a, b in edges]
     return "\n".join([*text, "}"]) + "\n"
 
