@@ -116,7 +116,7 @@ for name, pieces in (*write.files(graph), ("plan.json", ("{}",))):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """Give a copy of the project with a kind that it did not have, and a manifest of it."""
+    """Return a copy of the project with a kind that it did not have, and a manifest of it."""
     folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
