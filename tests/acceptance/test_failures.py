@@ -5,6 +5,7 @@ import json
 import own_package
 import pytest
 from studies import CANARY, TINY, tlimb
+from test_printed_json import held
 
 MOODS = ("good", "raises", "nan", "dies")
 SPEC = {
@@ -80,6 +81,7 @@ def test_p11_rank_lists_and_counts_what_failed_with_its_reason(failed):
     done = failed.tlimb("rank", code=75)
     assert "partial: 1 of 4" in done.stdout
     table = json.loads(failed.tlimb("rank", "--format", "json", "--allow-partial").stdout)
+    assert held("rank", json.dumps(table))["partial"]
     text = json.dumps(table)
     assert [row["rank"] for row in table["rows"]].count(1) == 1
     assert len(table["missing"]) == 3
@@ -87,6 +89,15 @@ def test_p11_rank_lists_and_counts_what_failed_with_its_reason(failed):
     assert failed.tlimb("rank", "--format", "csv", "--allow-partial").stdout == (
         failed.tlimb("rank", "--format", "csv", "--allow-partial").stdout
     )
+
+
+def test_the_status_of_failed_runs_as_json_names_states_and_reasons_and_nobody(failed):
+    text = failed.tlimb("status", "--format", "json").stdout
+    found = held("status", text)
+    assert CANARY not in text
+    states = [run["state"] for run in found["runs"]]
+    assert (states.count("failed"), states.count("diverged"), states.count("skipped")) == (2, 1, 6)
+    assert all(run["reason"] for run in found["runs"] if run["state"] in ("failed", "diverged", "skipped"))
 
 
 def test_p22_what_a_failing_class_says_stays_private(failed):

@@ -230,6 +230,13 @@ def test_the_command_prints_the_schemas_and_lists_own_components(written, capsys
     assert run(["schema", "--manifest"]) == 0
     assert "manifest" in json.loads(capsys.readouterr().out)["title"]
     assert run(["schema", "--manifest", "--project", str(written)]) == 64
+    for name in ("spec", "manifest", "plan", "problems", "rank", "status"):
+        capsys.readouterr()
+        assert run(["schema", "--of", name]) == 0
+        assert json.loads(capsys.readouterr().out)["$id"].endswith(f"/{name}.json")
+    assert run(["schema", "--of", "result"]) == 64
+    assert "there is no schema of 'result'" in capsys.readouterr().err
+    assert run(["schema", "--of", "rank", "--project", str(written)]) == 64
     monkeypatch.chdir(written.parent)
     assert run(["components", "architecture"]) == 0
     assert "architecture my_lab.Net\n  A small network." in capsys.readouterr().out

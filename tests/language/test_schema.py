@@ -19,6 +19,7 @@ from tlimb.problems import Severity
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "schema" / "v1"
+SCHEMAS = sorted(path.name for path in FOLDER.glob("*.json") if path.name != "catalogue.json")
 SEED = int(os.environ.get("TLIMB_SEED", "20260101"))
 
 
@@ -47,7 +48,7 @@ def _words(node: Any):
             yield from _words(inner)
 
 
-@pytest.mark.parametrize("name", ["spec.json", "manifest.json"])
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_are_valid_under_both_drafts(name):
     content = json.loads((FOLDER / name).read_text())
     jsonschema.Draft7Validator.check_schema(content)
@@ -55,18 +56,28 @@ def test_schemas_are_valid_under_both_drafts(name):
     assert content["$schema"] == schema.DRAFT
 
 
-@pytest.mark.parametrize("name", ["spec.json", "manifest.json"])
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_use_only_words_that_both_drafts_and_editors_share(name):
     used = set(_words(json.loads((FOLDER / name).read_text())))
     refused = {"oneOf", "anyOf", "not", "dependencies", "dependentRequired", "unevaluatedProperties", "prefixItems"}
     assert not used & (refused | {"definitions", "$dynamicRef", "$anchor", "contains", "const"})
 
 
-@pytest.mark.parametrize("name", ["spec.json", "manifest.json"])
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_every_place_has_a_title(name):
     content = json.loads((FOLDER / name).read_text())
     bare = [path for path, node in _schemas(content) if "title" not in node and "$ref" not in node]
     assert bare == []
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMAS if name != "spec.json"])
+def test_every_object_of_an_output_is_closed_and_every_key_has_words(name):
+    content = json.loads((FOLDER / name).read_text())
+    for path, node in _schemas(content):
+        if node.get("properties") and path != "/properties/hashed":
+            assert node["additionalProperties"] is False, path
+            assert [key for key, one in node["properties"].items() if not one.get("description")] == [], path
+            assert node.get("description") or path.count("/") < 2, path
 
 
 def test_references_stand_alone_and_lead_somewhere():

@@ -1,5 +1,6 @@
 """What became of a study's runs so far, from the store alone: whichever engine runs them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -9,11 +10,9 @@ from attrs import frozen
 from tlimb.api.project import Project
 from tlimb.manifest import Graph, Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.report.status import STATES, Counts, Left, Run, Status, Step
 from tlimb.store import Store
 from tlimb.store.claims import claimed
-
-STATES = ("done", "running", "queued", "yielded", "failed", "diverged", "skipped", "not selected")
-"""In the order in which they are counted."""
 
 
 @frozen
@@ -22,7 +21,7 @@ class State:
 
     Attributes:
         work: its work.
-        state: one of `STATES`.
+        state: one of `tlimb.report.status.STATES`.
         said: host that computes it, or why it did not end well; empty for none.
         seconds: how long its last attempt took; None where that is not known.
     """
@@ -31,6 +30,40 @@ class State:
     state: str
     said: str = ""
     seconds: float | None = None
+
+
+def status(graph: Graph, place: Project) -> Status:
+    """Return what became of every run of a plan, counted by step, and how much computing is left."""
+    found = states(graph, place)
+    names = {node.work: step_of(node) for node in graph}
+    kinds = {names[node.work]: node.kind for node in graph}
+    counts = Counter((names[one.work], one.state) for one in found)
+    left = left_s(graph, found, names)
+    runs = (
+        Run(
+            work=one.work,
+            step=names[one.work],
+            state=one.state,
+            host=one.said if one.state == "running" else None,
+            reason=None if one.state == "running" else one.said or None,
+            seconds=one.seconds,
+        )
+        for one in found
+    )
+    return Status(
+        steps=tuple(
+            Step(name, kind, sum(counts[name, state] for state in STATES), Counts(*(counts[name, s] for s in STATES)))
+            for name, kind in kinds.items()
+        ),
+        left=None if left is None else Left(*left),
+        runs=tuple(runs),
+    )
+
+
+def step_of(node: Manifest) -> str:
+    """Return the name of the runs that are counted together: kind and test, stage or dataset."""
+    use = node.uses[0] if node.uses else {}
+    return f"{node.kind.value} {use.get('test', use.get('stage', use.get('dataset', '')))}".strip()
 
 
 def states(graph: Graph, place: Project) -> list[State]:

@@ -121,12 +121,8 @@ def seconds(node: Manifest, rows: Mapping[str, Sized]) -> float:
     """Guess how long a node takes on one core, from its images, voxels and epochs."""
     hashed = node.hashed
     images = sum(len(rows[view]) if view in rows else UNKNOWN_ROWS for view in views_of(hashed))
-    if node.kind is Kind.PREPARE:
-        return START_S + DECODE_S * images
-    if node.kind is Kind.SELECT:
-        return START_S
-    if node.kind is Kind.PREDICT:
-        return START_S + DECODE_S * images / FORWARD
+    if node.kind is not Kind.FIT:
+        return START_S + DECODE_S * images / (FORWARD if node.kind is Kind.PREDICT else 1.0)
     shape = hashed["inputs"]["shape"]
     voxels = UNKNOWN_VOXELS if shape is None else float(math.prod(shape))
     trainer = hashed.get("trainer") or {}

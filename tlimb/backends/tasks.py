@@ -17,11 +17,14 @@ from attrs import evolve, field, frozen
 from tlimb.backends.joining import Units, joined
 from tlimb.backends.packs import PACK_S, Packing
 from tlimb.manifest import Graph, Kind, Manifest
+from tlimb.manifest.contents import CONTENTS
 
 ID_DIGITS = 16
 """Hex digits of a task's id: enough for the eye and for file names; a collision is refused."""
+REFITS = 3
+"""Level of refits among those of the kinds: after the selections, before the tests."""
 FILLS = "PREPARE"
-"""Name of the step of cache fills."""
+"""Name of the step of cache fills: what a kind without stages is called, in capitals."""
 SOFT_ROLES = frozenset({"candidates", "epochs_from"})
 """Roles whose works may have diverged: who reads them has to look at each one anyway."""
 
@@ -154,10 +157,8 @@ def tasks(
 
 
 def _step(node: Manifest) -> Step:
-    if node.kind is Kind.PREPARE:
-        return Step(FILLS, node.kind)
-    if node.kind is Kind.SELECT:
-        return Step("SELECT", node.kind)
+    if node.kind not in (Kind.FIT, Kind.PREDICT):
+        return Step(node.kind.value.upper(), node.kind)
     # What is a plain fit for one use and a refit for another one is needed early: it belongs to the plain fits.
     use = next((use for use in node.uses if not use.get("refit")), node.uses[0])
     word = "TEST" if node.kind is Kind.PREDICT else "REFIT" if use.get("refit") else "FIT"
@@ -165,8 +166,7 @@ def _step(node: Manifest) -> Step:
 
 
 def _place(step: Step, order: Mapping[str, int]) -> tuple[int, int]:
-    levels = {Kind.PREPARE: 0, Kind.FIT: 1, Kind.SELECT: 2, Kind.PREDICT: 4}
-    return 3 if step.name.startswith("REFIT_") else levels[step.kind], order.get(step.stage, -1)
+    return REFITS if step.name.startswith("REFIT_") else CONTENTS[step.kind].level, order.get(step.stage, -1)
 
 
 def _together(nodes: Iterable[Manifest]) -> Iterator[list[Manifest]]:

@@ -10,18 +10,13 @@ from tlimb.api.planning import changed_since, done_of, inventory
 from tlimb.api.project import Project
 from tlimb.cli import show
 from tlimb.manifest import Manifest
+from tlimb.manifest.contents import CONTENTS
 from tlimb.plan import draw
 from tlimb.plan.diff import Change
 from tlimb.plan.plan import Plan, find, lines, short_places
 from tlimb.problems import ExitCode, Problem, TlimbError
 
-KINDS = {
-    "prepare": "cache fill",
-    "fit": "training",
-    "refit": "refit",
-    "select": "selection",
-    "predict": "test",
-}
+KINDS = {**{kind.value: cls.words[0] for kind, cls in CONTENTS.items()}, "refit": "refit"}
 
 
 def picture(plan: Plan, place: Project, form: str) -> str:

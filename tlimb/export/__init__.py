@@ -14,7 +14,11 @@ from tlimb.export import pages, reference
 from tlimb.export.components import catalogue
 from tlimb.language import schema
 from tlimb.language.catalogue import from_json
-from tlimb.manifest.schema import manifest_schema
+from tlimb.manifest.schema import manifest_schema, schema_of
+from tlimb.plan.draw import Drawing
+from tlimb.problems.machine import ProblemLine
+from tlimb.report.status import Status
+from tlimb.report.table import Table
 
 
 def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
@@ -59,7 +63,13 @@ def files() -> dict[str, str]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the schemas of the JSON files that tlimb writes, by the name of their file, made from their classes."""
-    return {"manifest": manifest_schema()}
+    return {
+        "manifest": manifest_schema(),
+        "plan": schema_of(Drawing, "tlimb plan --format json"),
+        "problems": schema_of(ProblemLine, "a line of tlimb validate --format json"),
+        "rank": schema_of(Table, "tlimb rank --format json"),
+        "status": schema_of(Status, "tlimb status --format json"),
+    }
 
 
 def stamped(name: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The content of each kind of node: all that decides the bits of its result.
 
 A kind is one class here. Its name is the `kind` in JSON, its fields are the other keys; structuring, JSON Schema and
-the field table of docs/identity.md follow from it.
+the field table of docs/identity.md follow from it, and what drawings, engines and the store have to know of a kind.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,9 +37,19 @@ class Kind(StrEnum):
 
 
 class Content(Protocol):
-    """What the contents of all kinds answer."""
+    """What the contents of all kinds answer.
+
+    Attributes:
+        kind: the kind.
+        words: what people call one node of it, and several.
+        level: place of its steps in an engine's chain of steps, in which nothing waits for a later one.
+        on_device: it computes on the GPU where there is one.
+    """
 
     kind: ClassVar[Kind]
+    words: ClassVar[tuple[str, str]]
+    level: ClassVar[int]
+    on_device: ClassVar[bool]
 
     @property
     def parent_works(self) -> tuple[str, ...]:
@@ -63,6 +73,9 @@ class Prepare:
     """Decode the images of a view into the cache."""
 
     kind: ClassVar[Kind] = Kind.PREPARE
+    words: ClassVar[tuple[str, str]] = ("cache fill", "cache fills")
+    level: ClassVar[int] = 0
+    on_device: ClassVar[bool] = False
 
     data: Component = entry("Data module.")
     view: Digest = entry("Digest of the rows.")
@@ -93,6 +106,9 @@ class Fit:
     """Train an encoder and its heads."""
 
     kind: ClassVar[Kind] = Kind.FIT
+    words: ClassVar[tuple[str, str]] = ("training", "trainings")
+    level: ClassVar[int] = 1
+    on_device: ClassVar[bool] = True
 
     scenario: Component = entry("How the samples of the roles become terms of the loss.")
     data: Component = entry("Data module.")
@@ -202,6 +218,9 @@ class Predict:
     """Apply weights to rows and keep the predictions."""
 
     kind: ClassVar[Kind] = Kind.PREDICT
+    words: ClassVar[tuple[str, str]] = ("test", "tests")
+    level: ClassVar[int] = 4  # refits are at 3
+    on_device: ClassVar[bool] = True
 
     parents: Model = entry("The training whose weights are applied.")
     tested: Rows = entry("Rows to predict.", key="views")
@@ -249,6 +268,9 @@ class Select:
     """Choose the candidate that is best on validation."""
 
     kind: ClassVar[Kind] = Kind.SELECT
+    words: ClassVar[tuple[str, str]] = ("selection", "selections")
+    level: ClassVar[int] = 2
+    on_device: ClassVar[bool] = False
 
     parents: Candidates = entry("The trainings that are chosen among.")
     metric: Component = entry("What chooses.")

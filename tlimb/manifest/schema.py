@@ -1,12 +1,14 @@
 """JSON Schema of the classes that stand for JSON files, generated from their annotations.
 
 An annotation may be str, int, float, bool, None, `Digest`, a `Literal` of words, `Json` for anything, another such
-class, `tuple[X, ...]` for a list, `Mapping[str, X]`, or a union of these. The words and bounds of a field are those
-of its `entry`; the first paragraph of a class's docstring describes it. Only keywords that draft-07 and 2020-12 share
-are used; a value of several types is told apart by its form, so that an error has one place and not one an alternative.
+class, a `StrEnum`, `tuple[X, ...]` for a list, `tuple[X, Y]` for a pair, `Mapping[str, X]`, or a union of these. The
+words and bounds of a field are those of its `entry`; the first paragraph of a class's docstring describes it. Only
+keywords that draft-07 and 2020-12 share are used; a value of several types is told apart by its form, so that an error
+has one place and not one an alternative.
 """
 
 import re
+from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType, Union, get_args, get_origin
 
@@ -14,10 +16,9 @@ import attrs
 
 from tlimb.manifest.canonical import Json
 from tlimb.manifest.contents import CONTENTS, Kind
-from tlimb.manifest.fields import Digest, key_of
+from tlimb.manifest.fields import HEX, Digest, key_of, may_lack
 from tlimb.manifest.node import FORMAT
 
-HEX = "^[0-9a-f]{64}$"
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 Schema = dict[str, Json]
@@ -44,7 +45,7 @@ class Definitions:
         required = list(first)
         for field in attrs.fields(attrs.resolve_types(cls)):
             properties[key_of(field)] = self._field(field)
-            if field.default is attrs.NOTHING:
+            if not may_lack(field):
                 required.append(key_of(field))
         return {
             "title": title_of(cls),
@@ -79,18 +80,29 @@ class Definitions:
             return self.value(kind.__supertype__, title)
         if kind in _NAMES:
             return {"type": _NAMES[kind]}
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return _words(tuple(one.value for one in kind))
         if attrs.has(kind):
             return self.ref(kind)
         if origin is Literal:
             return _words(get_args(kind))
         if origin is tuple:
-            return {"type": "array", "items": {"title": title, **self.value(get_args(kind)[0], title)}}
+            return self._list(get_args(kind), title)
         if origin in (Union, UnionType):
             return self._union(get_args(kind), title)
         if getattr(origin, "__name__", "") == "Mapping":
             inner = self.value(get_args(kind)[1], title)
             return {"type": "object", "additionalProperties": inner if "$ref" in inner else {"title": title, **inner}}
         raise TypeError(f"a JSON file cannot hold {kind}")
+
+    def _list(self, kinds: tuple[Any, ...], title: str) -> Schema:
+        if kinds[-1] is Ellipsis:
+            return {"type": "array", "items": {"title": title, **self.value(kinds[0], title)}}
+        # What stands at which place of a pair is said differently in draft-07 and 2020-12; its length is not.
+        inner = self._union(tuple(dict.fromkeys(kinds)), title)
+        inner["type"] = inner["type"][0] if len(inner["type"]) == 1 else inner["type"]
+        length = len(kinds)
+        return {"type": "array", "items": {"title": title, **inner}, "minItems": length, "maxItems": length}
 
     def _union(self, kinds: tuple[Any, ...], title: str) -> Schema:
         """Merge the schemas of several types: each keyword concerns values of one form only."""
@@ -123,11 +135,11 @@ class Definitions:
         return found
 
 
-def schema_of(cls: type) -> Schema:
-    """Return the whole schema of a file that holds one object of a class."""
+def schema_of(cls: type, title: str | None = None) -> Schema:
+    """Return the whole schema of a file that holds one object of a class; its title is the class's name by default."""
     definitions = Definitions()
     found = definitions.object(cls)
-    return {**found, "$defs": dict(sorted(definitions.found.items()))}
+    return {**found, "title": title or found["title"], "$defs": dict(sorted(definitions.found.items()))}
 
 
 def manifest_schema() -> Schema:

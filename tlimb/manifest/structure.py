@@ -14,7 +14,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from tlimb.manifest.canonical import Json
 from tlimb.manifest.contents import CONTENTS, Content, Kind
-from tlimb.manifest.fields import key_of
+from tlimb.manifest.fields import key_of, may_lack
 
 T = TypeVar("T")
 _PLAIN = (str, int, float, bool, NoneType)
@@ -101,10 +101,9 @@ def _from_object(cls: type) -> Callable[[Json, Any], Any]:
 
 def _to_object(cls: type) -> Callable[[Any], Json]:
     names: Any = {
-        field.name: override(rename=key_of(field), omit_if_default=field.default is not attrs.NOTHING)
-        for field in attrs.fields(cls)
+        field.name: override(rename=key_of(field), omit_if_default=may_lack(field)) for field in attrs.fields(cls)
     }
-    return make_dict_unstructure_fn(cls, _CONVERTER, **names)
+    return make_dict_unstructure_fn(cls, _CONVERTER, _cattrs_include_init_false=True, **names)
 
 
 _CONVERTER = cattrs.Converter(detailed_validation=False)

@@ -8,10 +8,18 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tlimb.manifest import Json, Manifest
+from tlimb.manifest import Json, Kind, Manifest
+from tlimb.manifest.contents import CONTENTS
+from tlimb.manifest.fields import Digest, entry
 from tlimb.plan.plan import Plan
 
-_SHAPE = {"fit": ("[", "]"), "predict": ("([", "])"), "select": ("{{", "}}"), "prepare": ("[(", ")]")}
+_SHAPES = {
+    Kind.PREPARE: ("[(", ")]", "cylinder"),
+    Kind.SELECT: ("{{", "}}", "diamond"),
+    Kind.PREDICT: ("([", "])", "ellipse"),
+}
+"""Shape of a kind's box, for Mermaid and for Graphviz."""
+_BOX = ("[", "]", "box")
 
 
 @frozen
@@ -19,9 +27,53 @@ class Box:
     """A group of nodes that are drawn as one."""
 
     name: str
-    kind: str
+    kind: Kind
     count: int
     gated: int
+
+
+@frozen
+class Use:
+    """One purpose that a node serves: names for people, of which each kind of node has some."""
+
+    study: str = entry("Name of the study.")
+    dataset: str | None = entry("Of a cache fill: name of the dataset.", default=None)
+    stage: str | None = entry("Name of the stage.", default=None)
+    test: str | None = entry("Name of the test.", default=None)
+    row: Mapping[str, str] | None = entry("What is compared: place in the spec -> label.", default=None)
+    configuration: Mapping[str, str] | None = entry("What is searched: place in the spec -> label.", default=None)
+    replicate: int | None = entry("Repetition, from 0.", default=None, minimum=0)
+    trial: int | None = entry("Draw of a random search, from 0.", default=None, minimum=0)
+    fold: str | tuple[int, ...] | None = entry(
+        "Of a training its fold's name; of what follows from tests the position of the fold in each split that has"
+        " folds, from 0.",
+        default=None,
+        items={"minimum": 0},
+    )
+    inner: int | None = entry("Inner fold, from 0.", default=None, minimum=0)
+    refit: bool | None = entry(
+        "Whether a chosen configuration is trained again on the whole training part.", default=None
+    )
+    configurations: int | None = entry("Of a selection: number of configurations.", default=None, minimum=1)
+
+
+@frozen
+class Node:
+    """One run."""
+
+    work: Digest = entry("Its work: sha256 of the canonical form of what decides its result.")
+    kind: Kind = entry("Its kind.")
+    gated: bool = entry("Whether it runs only if a selection chooses its configuration.")
+    uses: tuple[Use, ...] = entry("What the study needs it for: equal work of several purposes is one node.")
+
+
+@frozen
+class Drawing:
+    """Every run of a study, and what waits for what."""
+
+    study: str = entry("Name of the study.")
+    nodes: tuple[Node, ...] = entry("The runs, parents first.")
+    edges: tuple[tuple[Digest, Digest], ...] = entry("Pairs of works: the second one waits for the first one.")
 
 
 def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
@@ -30,7 +82,7 @@ def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
     found: dict[str, Box] = {}
     for node in plan.graph:
         key = keys[node.work]
-        old = found.get(key, Box(key.partition("/")[2], node.kind.value, 0, 0))
+        old = found.get(key, Box(key.partition("/")[2], node.kind, 0, 0))
         found[key] = Box(old.name, old.kind, old.count + 1, old.gated + bool(node.gates))
     edges: dict[tuple[str, str], int] = {}
     for node in plan.graph:
@@ -43,21 +95,22 @@ def boxes(plan: Plan) -> tuple[dict[str, Box], dict[tuple[str, str], int]]:
 
 def _key(node: Manifest) -> str:
     use = node.uses[0] if node.uses else {}
-    match node.kind.value:
-        case "predict":
-            return f"predict/{use.get('test', '')}"
-        case "prepare":
+    match node.kind:
+        case Kind.PREPARE:
             return f"prepare/volumes of {use.get('dataset', '')}"
-        case "select":
+        case Kind.SELECT:
             return f"select/best {use.get('stage', '')}"
-        case _:
+        case Kind.FIT:
             return f"fit/{use.get('stage', '')}{' refit' if use.get('refit') else ''}"
+        case _:
+            return f"{node.kind}/{use.get('test', use.get('stage', ''))}"
 
 
 def _text(box: Box) -> str:
-    runs = {"fit": "trainings", "predict": "tests", "select": "selections", "prepare": "fill"}[box.kind]
+    if box.kind is Kind.PREPARE:
+        return box.name
     waits = f", {box.gated} wait for selection" if box.gated else ""
-    return f"{box.name}: {box.count} {runs}{waits}" if box.kind != "prepare" else box.name
+    return f"{box.name}: {box.count} {CONTENTS[box.kind].words[1]}{waits}"
 
 
 def mermaid(plan: Plan) -> str:
@@ -66,7 +119,7 @@ def mermaid(plan: Plan) -> str:
     ids = {key: f"n{position}" for position, key in enumerate(found)}
     text = ["flowchart LR"]
     for key, box in found.items():
-        left, right = _SHAPE[box.kind]
+        left, right, _ = _SHAPES.get(box.kind, _BOX)
         label = _text(box).replace('"', "'")
         text.append(f'  {ids[key]}{left}"{label}"{right}')
     text += [f"  {ids[a]} --> {ids[b]}" for a, b in edges]
@@ -77,22 +130,23 @@ def dot(plan: Plan) -> str:
     """Give a Graphviz digraph."""
     found, edges = boxes(plan)
     ids = {key: f"n{position}" for position, key in enumerate(found)}
-    shapes = {"fit": "box", "predict": "ellipse", "select": "diamond", "prepare": "cylinder"}
     text = ["digraph study {", "  rankdir=LR;"]
     for key, box in found.items():
         label = _text(box).replace("\\", "\\\\").replace('"', '\\"')
-        text.append(f'  {ids[key]} [shape={shapes[box.kind]}, label="{label}"];')
+        text.append(f'  {ids[key]} [shape={_SHAPES.get(box.kind, _BOX)[2]}, label="{label}"];')
     text += [f"  {ids[a]} -> {ids[b]};" for a, b in edges]
     return "\n".join([*text, "}"]) + "\n"
 
 
 def as_json(plan: Plan) -> Mapping[str, Json]:
-    """Give nodes and edges, every run by itself."""
-    return {
-        "study": plan.study.name,
-        "nodes": [
-            {"work": n.work, "kind": n.kind.value, "gated": bool(n.gates), "uses": [dict(use) for use in n.uses]}
-            for n in plan.graph
-        ],
-        "edges": [[parent, node.work] for node in plan.graph for parent in plan.graph.needed(node)],
-    }
+    """Return nodes and edges, every run by itself, as `schema/v1/plan.json` describes them."""
+    from tlimb.manifest.structure import structure, unstructure
+
+    nodes = (
+        Node(Digest(one.work), one.kind, bool(one.gates), tuple(structure(use, Use) for use in one.uses))
+        for one in plan.graph
+    )
+    edges = ((parent, one.work) for one in plan.graph for parent in plan.graph.needed(one))
+    pairs = tuple((Digest(parent), Digest(work)) for parent, work in edges)
+    found: Mapping[str, Json] = unstructure(Drawing(plan.study.name, tuple(nodes), pairs))
+    return found

@@ -9,31 +9,80 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict, field, frozen
+
 from tlimb.problems import Place, Problem, Severity
 
 Json = dict[str, Any]
 _GITHUB = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
+def _says(doc: str, **bounds: int) -> Json:
+    """Return what the JSON Schema holds of a key: its words and bounds. This room knows no class of manifests."""
+    return {"doc": doc, "bounds": bounds}
+
+
+@frozen
+class RelatedLine:
+    """A second place that explains a problem; lines and columns count from 1, ends are exclusive."""
+
+    message: str = field(metadata=_says("What is there."))
+    file: str | None = field(
+        metadata=_says("File, relative to the current folder where it lies inside it; null where none is known.")
+    )
+    line: int | None = field(metadata=_says("First line; null where no place is known.", minimum=1))
+    column: int | None = field(metadata=_says("First column, in characters; null where no place is known.", minimum=1))
+    end_line: int | None = field(metadata=_says("Last line; null where no place is known.", minimum=1))
+    end_column: int | None = field(
+        metadata=_says("Column after the last one; null where no place is known.", minimum=1)
+    )
+    pointer: str = field(metadata=_says("JSON pointer to it in the spec."))
+
+
+@frozen
+class ProblemLine:
+    """One mistake and what to do about it: a line of JSON; lines and columns count from 1, ends are exclusive."""
+
+    code: str = field(metadata=_says("Stable name of this kind of mistake; `tlimb explain CODE` prints its page."))
+    severity: Severity = field(metadata=_says("An error stops the command; a warning and an info do not."))
+    message: str = field(metadata=_says("What is wrong."))
+    help: tuple[str, ...] = field(metadata=_says("What to do, one text a suggestion."))
+    note: tuple[str, ...] = field(metadata=_says("Facts that explain, one text each."))
+    file: str | None = field(
+        metadata=_says("File, relative to the current folder where it lies inside it; null where none is known.")
+    )
+    line: int | None = field(metadata=_says("First line; null where no place is known.", minimum=1))
+    column: int | None = field(metadata=_says("First column, in characters; null where no place is known.", minimum=1))
+    end_line: int | None = field(metadata=_says("Last line; null where no place is known.", minimum=1))
+    end_column: int | None = field(
+        metadata=_says("Column after the last one; null where no place is known.", minimum=1)
+    )
+    pointer: str | None = field(
+        metadata=_says("JSON pointer to the mistake in the spec; null where no place is known.")
+    )
+    related: tuple[RelatedLine, ...] = field(metadata=_says("Other places that explain."))
+
+
 def as_data(problem: Problem, base: Path | None = None) -> Json:
-    """Give a problem as JSON data; lines and columns count from 1, ends are exclusive, None where no place is known.
+    """Return a problem as JSON data, as `schema/v1/problems.json` describes it.
 
     Args:
         problem: what to say.
         base: folder that file names are made relative to; None leaves them as they were given.
     """
-    return {
-        "code": problem.code,
-        "severity": problem.severity.value,
-        "message": problem.message,
-        "help": list(problem.help),
-        "note": list(problem.note),
+    line = ProblemLine(
+        code=problem.code,
+        severity=problem.severity,
+        message=problem.message,
+        help=problem.help,
+        note=problem.note,
         **_where(problem.place, base),
-        "pointer": problem.pointer,
-        "related": [
-            {"message": one.message, **_where(one.place, base), "pointer": one.pointer} for one in problem.related
-        ],
-    }
+        pointer=problem.pointer,
+        related=tuple(
+            RelatedLine(message=one.message, **_where(one.place, base), pointer=one.pointer) for one in problem.related
+        ),
+    )
+    return asdict(line)
 
 
 def _where(place: Place | None, base: Path | None) -> Json:

@@ -11,6 +11,7 @@ from safetensors.numpy import load
 
 from tlimb.cohorts import view as views
 from tlimb.manifest import Graph, Kind
+from tlimb.manifest.fields import HEX, entry
 from tlimb.report.request import Values
 from tlimb.store import Store
 
@@ -69,17 +70,11 @@ class Scored:
 
 @frozen
 class Absent:
-    """Why a run has no value.
+    """Why a run has no value."""
 
-    Attributes:
-        state: `pending`, `failed`, `diverged` or `skipped`.
-        reason: one line, without names of people or files.
-        work: the node it hangs on.
-    """
-
-    state: str
-    reason: str
-    work: str
+    state: str = entry("What became of the run.", enum=["pending", "failed", "diverged", "skipped"])
+    reason: str = entry("Why, in one line, without names of people or files.")
+    work: str = entry("Work of the node that is the cause.", pattern=HEX)
 
 
 class Results:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
+from tlimb.manifest.fields import entry
 from tlimb.report.request import MetricLike, Values
 from tlimb.report.resampling import resampled
 from tlimb.report.results import Scored
@@ -22,21 +23,17 @@ AT_ONCE = 250
 
 @frozen
 class Summary:
-    """A mean over distinct trainings.
+    """A mean over distinct trainings."""
 
-    Attributes:
-        mean: arithmetic mean.
-        sd: standard deviation (ddof 1); None for a single training.
-        n: number of distinct works, not of replicates: three replicates of equal work count once.
-        low: lower end of the 95 % interval over participants; None when it was not asked for or is undefined.
-        high: its upper end.
-    """
-
-    mean: float
-    sd: float | None
-    n: int
-    low: float | None = None
-    high: float | None = None
+    mean: float = entry("Arithmetic mean; null where it is not finite.", type=["number", "null"])
+    sd: float | None = entry("Standard deviation (ddof 1); null for a single training.", minimum=0)
+    n: int = entry("Number of distinct works: three replicates of equal work count once.", minimum=1)
+    low: float | None = entry(
+        "Lower end of the 95 % interval over participants; null when it was not asked for or is undefined.",
+        default=None,
+        always=True,
+    )
+    high: float | None = entry("Upper end of that interval.", default=None, always=True)
 
 
 def summarise(values: Sequence[float]) -> Summary | None:

@@ -8,8 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import asdict
-
+from tlimb.manifest.structure import unstructure
 from tlimb.report.statistics import Summary
 from tlimb.report.table import Row, Table
 
@@ -122,11 +121,11 @@ def _of_groups(table: Table) -> Iterator[dict[str, object]]:
 
 
 def to_json(table: Table) -> str:
-    """Write everything the table knows, keys sorted; a value that is not finite is null."""
-    value = {"tlimb": 1, **asdict(table, recurse=True), "partial": table.partial}
-    if not table.groups:
-        del value["groups"]
-    return json.dumps(_finite(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write everything the table knows, as `schema/v1/rank.json` describes it, keys sorted.
+
+    A value that is not finite is null.
+    """
+    return json.dumps(_finite(unstructure(table)), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def guarded(value: object) -> str:

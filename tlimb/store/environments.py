@@ -16,6 +16,7 @@ from typing import Any
 from attrs import frozen
 
 from tlimb.manifest import Graph, Kind, canonical
+from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
 from tlimb.store.store import Store
 
@@ -56,8 +57,8 @@ class Here:
         return {key: (then.get(key), value) for key, value in sorted(now.items()) if then.get(key) != value}
 
     def _expected(self, work: str, kind: str) -> Facts:
-        trains = kind in (Kind.FIT, Kind.PREDICT) and work not in self.on_cpu
-        device = "cuda" if trains and "cuda" in self.by_device else "cpu"
+        on_device = any(one.kind == kind and one.on_device for one in CONTENTS.values()) and work not in self.on_cpu
+        device = "cuda" if on_device and "cuda" in self.by_device else "cpu"
         return self.by_device.get(device, {})
 
 

@@ -5,8 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tlimb.cli import options
+from tlimb.cli import completing, options
 from tlimb.problems import ExitCode
+
+FILES = ("spec", "manifest", "plan", "problems", "rank", "status")
+"""What there is a schema of: files that people write, files that engines read, and what commands print as JSON."""
 
 
 def register(app: Any) -> None:
@@ -15,22 +18,33 @@ def register(app: Any) -> None:
 
 
 def schema(
-    manifest: Annotated[bool, typer.Option("--manifest", help="the schema of manifests, not of studies")] = False,
+    of: Annotated[
+        str,
+        typer.Option(
+            "--of",
+            metavar="NAME",
+            help="spec, manifest, or what a command prints as JSON: plan, problems, rank, status",
+            autocompletion=completing.one_of(*FILES),
+        ),
+    ] = "spec",
+    manifest: Annotated[bool, typer.Option("--manifest", help="the same as --of manifest")] = False,
     project: Annotated[
         Path | None,
         typer.Option("--project", metavar="SPEC", help="write .tlimb/ with what this study names itself"),
     ] = None,
     allow: options.Allow = None,
 ) -> int:
-    """Print the JSON Schema of studies, or write one that knows the names and classes of a study."""
+    """Print a JSON Schema, or write one that knows the names and classes of a study."""
     from tlimb import resources
 
+    if of not in FILES:
+        raise typer.BadParameter(f"there is no schema of {of!r}; {', '.join(FILES)}")
+    name = "manifest" if manifest else of
     if project is None:
-        name = "manifest.json" if manifest else "spec.json"
-        print((resources.folder("schema") / "v1" / name).read_text(encoding="utf-8"), end="")
+        print((resources.folder("schema") / "v1" / f"{name}.json").read_text(encoding="utf-8"), end="")
         return int(ExitCode.DONE)
-    if manifest:
-        raise typer.BadParameter("--manifest and --project do not go together")
+    if name != "spec":
+        raise typer.BadParameter("--project writes the schema of a study; leave out --of and --manifest")
     return _write(project, tuple(allow or ()))
 
 

@@ -1,20 +1,21 @@
 """`tlimb status` and `tlimb logs`: what became of a study's runs, whichever engine runs them."""
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tlimb.cli import options
+from tlimb.cli import completing, options
 from tlimb.problems import ExitCode
 
 if TYPE_CHECKING:
     from tlimb.api.project import Project
     from tlimb.manifest import Graph
+    from tlimb.report.status import Status
 
 What = Annotated[Path, typer.Argument(help="a study (YAML), a plan folder or an emitted project", show_default=False)]
 MOST_FAILURES = 20
+FORMS = ("text", "json")
 
 
 def register(app: Any) -> None:
@@ -25,37 +26,57 @@ def register(app: Any) -> None:
 
 def status(
     what: What,
+    form: Annotated[
+        str, typer.Option("--format", help="text or json", autocompletion=completing.one_of(*FORMS))
+    ] = "text",
     root: options.Roots = None,
     store: options.Store = None,
     private: options.Private = None,
     profile: options.Profile = None,
 ) -> int:
     """Say how many runs are queued, running, done and failed, and about how much work is left."""
-    from tlimb.api.watching import STATES, last_line, left_s, log_of, states
+    from tlimb.api.watching import status as status_of
+
+    if form not in FORMS:
+        raise typer.BadParameter(f"{form!r} is not a format; {' or '.join(FORMS)}")
+    graph, place = _graph(what, options.asked(root, store, private, profile))
+    found = status_of(graph, place)
+    if form == "json":
+        import json
+
+        from tlimb.manifest.structure import unstructure
+
+        print(json.dumps(unstructure(found), indent=1, sort_keys=True, ensure_ascii=False))
+    else:
+        _print(found, graph, place)
+    return int(ExitCode.DONE)
+
+
+def _print(found: "Status", graph: "Graph", place: "Project") -> None:
+    """Print a status for people."""
+    from tlimb.api.watching import last_line, log_of
     from tlimb.cli import show
     from tlimb.cli.tally import title
+    from tlimb.report.status import STATES
 
-    graph, place = _graph(what, options.asked(root, store, private, profile))
-    found = states(graph, place)
-    name = {node.work: _step(node) for node in graph}
-    steps = list(dict.fromkeys(name.values()))
-    counts = Counter((name[one.work], one.state) for one in found)
-    used = [state for state in STATES if any(counts[step, state] for step in steps)]
-    print(show.table(("", *used), [(step, *(counts[step, state] or "-" for state in used)) for step in steps]))
-    left = left_s(graph, found, name)
-    said = "-" if left is None else f"{show.duration(left[0])} of computing, from {left[1]} finished runs"
+    used = [state for state in STATES if any(step.counts.of(state) for step in found.steps)]
+    rows = [(step.name, *(step.counts.of(state) or "-" for state in used)) for step in found.steps]
+    print(show.table(("", *used), rows))
+    left = found.left
+    said = "-"
+    if left is not None:
+        said = f"{show.duration(left.seconds)} of computing, from {left.finished_runs} finished runs"
     print(f"\nleft: {said}")
-    for one in found:
+    for one in found.runs:
         if one.state == "running":
-            print(f"running: {title(graph.nodes[one.work])} [{one.work[:16]}] on {one.said}")
-    failed = [one for one in found if one.state in ("failed", "diverged")]
+            print(f"running: {title(graph.nodes[one.work])} [{one.work[:16]}] on {one.host}")
+    failed = [one for one in found.runs if one.state in ("failed", "diverged")]
     for one in failed[:MOST_FAILURES]:
-        print(f"{one.state}: {title(graph.nodes[one.work])} [{one.work[:16]}]: {one.said}")
+        print(f"{one.state}: {title(graph.nodes[one.work])} [{one.work[:16]}]: {one.reason or ''}")
         if one.state == "failed" and (line := last_line(log_of(one.work, place))):
             print(f"    {line}")
     if len(failed) > MOST_FAILURES:
         print(f"and {len(failed) - MOST_FAILURES} more")
-    return int(ExitCode.DONE)
 
 
 def logs(
@@ -97,8 +118,3 @@ def _graph(what: Path, asked: Any) -> "tuple[Graph, Project]":
     place = project(loaded.sound(), what, asked)
     with progress.hashing() as observer:
         return make_plan(loaded, place, allow_leak=True, progress=observer).graph, place
-
-
-def _step(node: Any) -> str:
-    use = node.uses[0] if node.uses else {}
-    return f"{node.kind.value} {use.get('test', use.get('stage', use.get('dataset', '')))}".strip()
