@@ -119,7 +119,7 @@ test-nf-core: setup nextflow ## nf-core's linter on the parameters of an emitted
 	TLIMB_NF_CORE="$(CURDIR)/$(UV) tool run --from $(NF_CORE) nf-core" $(PY) -m pytest -rs tests/engines/test_nf_core.py
 
 test-gpu: setup ## tests of what runs on a GPU, on a machine that has one
-	$(PY) -m pytest -rs tests/runner/test_cuda.py tests/components/test_augments_cuda.py
+	$(PY) -m pytest -rs tests/training/test_cuda.py tests/components/test_augments_cuda.py
 
 setup: $(STAMP) ## make .venv with every pinned package, verified by hash
 

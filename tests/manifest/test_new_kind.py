@@ -59,8 +59,8 @@ from pathlib import Path
 import torch
 
 from tlimb.manifest.contents import Double
-from tlimb.runner.environment import fingerprint
-from tlimb.runner.job import Job, Result
+from tlimb.training.environment import fingerprint
+from tlimb.training.job import Job, Result
 
 
 def double(job: Job, staged: Path) -> Result:
@@ -75,9 +75,11 @@ EDITS = {
         "\nCONTENTS: ": CLASS,
         "(Prepare, Fit, Predict, Select)}": "(Prepare, Fit, Predict, Select, Double)}",
     },
-    "tlimb/runner/doubling.py": FUNCTION,
-    "tlimb/runner/modules.py": {
-        "RUNNERS = {\n": 'RUNNERS = {\n    Kind.DOUBLE: "tlimb.runner.doubling",\n',
+    "tlimb/training/doubling.py": FUNCTION,
+    "tlimb/protocol/executors.py": {
+        "EXECUTORS: Mapping[Kind, str] = {\n": (
+            'EXECUTORS: Mapping[Kind, str] = {\n    Kind.DOUBLE: "tlimb.training.doubling",\n'
+        ),
     },
     "docs/identity.md": {
         "| `hashed.view` |": "| `hashed.number` | double | hashed | what is doubled |\n| `hashed.view` |",

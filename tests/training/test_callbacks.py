@@ -16,6 +16,7 @@ from tlimb.training import resume
 from tlimb.training.execute import execute
 from tlimb.training.lightning import COUNTERS
 
+OFTEN = {"checkpoint_every_steps": 1}
 ALLOW = ("toy_lab", "lightning")
 EMA = {"class": "lightning.pytorch.callbacks.EMAWeightAveraging", "revision": 0, "options": {"decay": 0.8}}
 LINES = toy("ToyLines")
@@ -38,8 +39,8 @@ def study(people, *callbacks, **trainer):
     settings.setdefault("monitor", {"metric": "loss", "head": None, "role": None})
     more = {"callbacks": list(callbacks)} if callbacks else {}
     return fit_manifest(
-        people.view(range(5)),
-        people.view([5, 6, 7]),
+        people.view(range(6)),
+        people.view([6, 7, 8]),
         data=toy("ToyData", noise=0.3),
         architecture=toy("ToyEncoder", dropout=0.3),
         scheduler=toy("ToyCycle"),
@@ -62,7 +63,14 @@ def whole_and_killed(people, manifest, name, numbers, **options):
     for number in numbers:
         for kill in (number, min(number + 1, 9)):
             with pytest.raises(Crash):
-                run(people, manifest, f"{name}-{number}", checkpoint_every_steps=1, after_batch=crash_at(kill), **options)
+                run(
+                    people,
+                    manifest,
+                    f"{name}-{number}",
+                    checkpoint_every_steps=1,
+                    after_batch=crash_at(kill),
+                    **options,
+                )
         again, continued = run(people, manifest, f"{name}-{number}", checkpoint_every_steps=1, **options)
         assert again.code == 0, again.reason
         found[number] = continued.result(manifest.work)["digest"]
@@ -89,7 +97,9 @@ def test_averaged_weights_are_what_is_validated_and_kept(people):
     _, other = run(people, averaged, "averaged")
     one, two = (s.path(m.work) / "encoder.safetensors" for s, m in ((store, plain), (other, averaged)))
     assert not all(torch.equal(value, load_file(two)[name]) for name, value in load_file(one).items())
-    history = [json.loads((s.path(m.work) / "history.json").read_text()) for s, m in ((store, plain), (other, averaged))]
+    history = [
+        json.loads((s.path(m.work) / "history.json").read_text()) for s, m in ((store, plain), (other, averaged))
+    ]
     assert history[0][0]["train"] == history[1][0]["train"]
     assert history[0][0]["val"] != history[1][0]["val"]
 
@@ -200,7 +210,14 @@ def test_a_logger_is_told_losses_rates_and_validation_of_each_epoch_once_also_af
     assert [float(row["lr/0"]) for row in rows] == [line["lr"][0] for line in history]
     for number in (3, 4, 7):
         with pytest.raises(Crash):
-            run(people, manifest, f"logged{number}", checkpoint_every_steps=1, after_batch=crash_at(number), loggers=(CSV,))
+            run(
+                people,
+                manifest,
+                f"logged{number}",
+                checkpoint_every_steps=1,
+                after_batch=crash_at(number),
+                loggers=(CSV,),
+            )
         _, again = run(people, manifest, f"logged{number}", checkpoint_every_steps=1, loggers=(CSV,))
         assert table(again, manifest) == rows
 
