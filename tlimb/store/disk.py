@@ -77,6 +77,19 @@ def rename(source: Path, target: Path) -> None:
     flush_folder(target.parent)
 
 
+def move(source: Path, target: Path) -> bool:
+    """Rename without flushing anything, and return whether there was something to rename.
+
+    Raises:
+        OSError: it is there and cannot be renamed.
+    """
+    try:
+        os.rename(source, target)  # noqa: PTH104
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def seal(path: Path) -> None:
     """Take away everybody's right to write a file, and flush it."""
     os.chmod(path, 0o444)  # noqa: PTH101

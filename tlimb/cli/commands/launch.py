@@ -27,10 +27,14 @@ def launch(
     more: Annotated[list[str] | None, typer.Argument(help="after --: further arguments for Nextflow")] = None,
 ) -> int:
     """Start an emitted project with Nextflow, with the right arguments for this machine."""
-    from tlimb.api.launching import Launch, command, start
+    from tlimb.api.launching import Launch, command, ranked, start, unranked
 
     profiles = tuple(name for text in profile or () for name in text.split(",") if name)
     asked = Launch(project, outdir, profiles, work_dir, resume, tuple(allow or ()), tuple(more or ()))
     words = command(asked)
     print(shlex.join(words), file=sys.stderr, flush=True)
-    return start(words)
+    before = ranked(asked)
+    code = start(words)
+    for line in unranked(asked, before) if code else ():
+        print(line, file=sys.stderr, flush=True)
+    return code
