@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -28,6 +29,27 @@ def make(folder: Path) -> Path:
     return folder
 
 
+def linked(root: Path, path: Path) -> Path | None:
+    """Return the first link on the way from a root to a path, the path included; None for none.
+
+    The root itself may be a link: it was named by whoever runs the command, what is below it may come from elsewhere.
+    """
+    between = [one for one in (path, *path.parents) if one != root and one.is_relative_to(root)]
+    return next((one for one in reversed(between) if one.is_symlink()), None)
+
+
+def make_below(root: Path, folder: Path) -> Path:
+    """Make a folder below a root and those between them.
+
+    Raises:
+        OSError: one of them is a link, which could lead anywhere; nothing is made.
+    """
+    link = linked(root, folder)
+    if link is not None:
+        raise OSError(errno.ELOOP, "this is a link, and nothing is written through a link", str(link))
+    return make(folder)
+
+
 def flush_folder(folder: Path) -> None:
     """Flush a folder's entries, so that a rename in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -42,8 +64,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file under its own name and flush it; for files in folders that nobody reads yet."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    """Write a file under its own name and flush it; for files in folders that nobody reads yet.
+
+    Raises:
+        OSError: it could not be written, or the name is a link.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         view = memoryview(data)
         while view:
@@ -156,18 +182,13 @@ def remove(path: Path) -> None:
         return
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder and all in it, quietly where it cannot be."""
-    for name in names(folder):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            remove_tree(path)
-        else:
-            remove(path)
-    try:
-        os.rmdir(folder)  # noqa: PTH106
-    except OSError:
-        return
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, or a file, quietly where it cannot be; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        # It walks by handles of folders, so one that becomes a link meanwhile is not followed either.
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        remove(path)
 
 
 def size(folder: Path) -> int:

@@ -109,9 +109,10 @@ def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False)
             gone += [store.base / "cache" / recipe for recipe in disk.names(store.base / "cache")]
     if not dry_run:
         for path in gone:
-            disk.remove_tree(path) if path.is_dir() else disk.remove(path)
+            disk.remove_tree(path)
     return gone
 
 
 def _age_mark(path: Path) -> float:
-    return max([path.stat().st_mtime, *(inner.stat().st_mtime for inner in path.rglob("*"))])
+    inside = [] if path.is_symlink() else [*path.rglob("*")]
+    return max(one.lstat().st_mtime for one in (path, *inside))
