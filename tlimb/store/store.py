@@ -102,6 +102,13 @@ class Store:
             return None
 
     def _accepted(self, work: str, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a result where it counts.
+
+        Raises:
+            ValueError: it is the result of another work, whose folder was renamed or copied.
+        """
+        if result.get("work") != work:
+            raise ValueError("this is the result of another run")
         return result if self.accepts is None or self.accepts(work, result) else None
 
     def _failed(self, work: str) -> bool:
@@ -134,9 +141,11 @@ class Store:
 
         Raises:
             OSError: the store cannot be written; nothing is published.
-            ValueError: the staged folder was not sealed.
+            ValueError: the staged folder was not sealed, or as the result of another work.
         """
         own = objects.read_result(staged)
+        if own.get("work") != work:
+            raise ValueError("this is the result of another run")
         target = self.path(work)
         self._made("objects", work[:2])
         try:
