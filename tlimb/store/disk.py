@@ -19,6 +19,8 @@ from typing import TypeVar
 CHUNK = 1 << 20
 STALE = (errno.ESTALE, errno.EIO)
 PATIENCE_S = 90.0
+STREAMS = ("/dev/std", "/dev/fd/", "/dev/tty", "/dev/null", "/proc/")
+"""How paths begin that are the system's names of pipes, terminals and open files, though they may be links."""
 
 T = TypeVar("T")
 
@@ -95,6 +97,33 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         remove(temporary)
         raise
     flush_folder(path.parent)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file where a user asked for it: a link of its name is replaced, a pipe or a terminal is written to.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    if str(path).startswith(STREAMS) or stat.S_ISFIFO(path.lstat().st_mode if os.path.lexists(path) else 0):
+        path.write_bytes(data)
+    else:
+        write_atomically(path, data, 0o666)
+
+
+def unlinked(path: str, flags: int) -> int:
+    """Open a file, as an `opener` of `open`; to be written in place of a link of its name, and never read through one.
+
+    Raises:
+        OSError: it could not be opened; with ELOOP where it is a link and is to be read.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP or not flags & os.O_CREAT:
+            raise
+        os.unlink(path)  # noqa: PTH108
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def rename(source: Path, target: Path) -> None:
