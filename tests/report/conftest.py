@@ -115,7 +115,7 @@ class Study:
         with self.store.staging() as staged:
             if tensors is not None:
                 save_file(tensors, staged / "predictions.safetensors")
-            seal(staged, {"status": "done", "environment": {"torch": "2.15"}, **result})
+            seal(staged, {"work": work, "status": "done", "environment": {"torch": "2.15"}, **result})
             self.store.publish(work, staged)
 
     def predictions(self, right, seed=0):

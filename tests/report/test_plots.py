@@ -19,7 +19,7 @@ def keep_history(study, fit, level):
     ]
     with study.store.staging() as staged:
         (staged / "history.json").write_text(json.dumps(lines))
-        seal(staged, {"status": "done"})
+        seal(staged, {"work": fit, "status": "done"})
         study.store.publish(fit, staged)
 
 

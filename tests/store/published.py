@@ -12,7 +12,7 @@ def publish(store, work=WORK, content=b"weights", result=RESULT):
     with store.staging() as staged:
         disk.write(staged / "encoder.safetensors", content)
         disk.write(staged / "history.json", b"[]")
-        seal(staged, result)
+        seal(staged, {"work": work, **result})
         return store.publish(work, staged)
 
 

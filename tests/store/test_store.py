@@ -159,6 +159,25 @@ def test_p4_other_bytes_of_another_environment_are_no_nondeterminism(store):
     assert (second.won, second.nondeterminism) == (False, False)
 
 
+def test_two_results_whose_folders_were_swapped_are_damaged_and_none_can_be_published_under_another_name(store):
+    reports, other = [], hashlib.sha256(b"other").hexdigest()
+    store.report = lambda work, reason: reports.append((work, reason))
+    publish(store)
+    publish(store, other, content=b"other weights")
+    one, two, aside = store.path(WORK), store.path(other), store.root / "aside"
+    for source, target in ((one, aside), (two, one), (aside, two)):
+        source.rename(target)
+    assert (store.glance(WORK), store.glance(other)) == (None, None)
+    assert [line.status for line in upkeep.ls(store)] == ["damaged", "damaged"]
+    assert upkeep.verify(store).damaged_results == tuple(sorted([WORK, other]))
+    assert sorted(reports) == [(work, "this is the result of another run") for work in sorted([WORK, other])]
+    assert store.entry(WORK) is None
+    with pytest.raises(ValueError, match="another run"):
+        publish(store, WORK, result={**RESULT, "work": other})
+    publish(store)
+    assert (store.entry(WORK) / "encoder.safetensors").read_bytes() == b"weights"
+
+
 @pytest.mark.parametrize("name", ["encoder.safetensors", "history.json", "result.json"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "extra"])
 def test_p9_a_corrupt_entry_is_put_into_quarantine_and_made_again(store, name, damage):

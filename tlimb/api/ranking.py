@@ -24,7 +24,7 @@ except ImportError as error:
         Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'"),
         ExitCode.BACKEND_MISSING,
     ) from error
-from tlimb.store import Store
+from tlimb.store import Store, disk
 
 FORMS: Mapping[str, Callable[[Table], str]] = {
     "text": text.text,
@@ -73,7 +73,7 @@ def write_tables(table: Table, output: Path) -> list[Path]:
     written = []
     for form, write in FORMS.items():
         path = output / f"ranking.{endings[form]}"
-        path.write_text(write(table).rstrip("\n") + "\n", encoding="utf-8")
+        disk.write_output(path, (write(table).rstrip("\n") + "\n").encode())
         written.append(path)
     return written
 

@@ -124,8 +124,8 @@ def convert(path: Path, layout: str, out: Path, *, force: bool = False) -> Path:
     data = save({name: found.tensors[name].contiguous().clone() for name in sorted(found.tensors)})
     described = _description(path, sha256, layout, table, found, hashlib.sha256(data).hexdigest(), out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    disk.write(out, data)
-    disk.write(beside, (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+    disk.write_output(out, data)
+    disk.write_output(beside, (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
     return beside
 
 

@@ -1,5 +1,6 @@
 """Learning curves of a study's stages."""
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 
 from tlimb.manifest import Graph, Kind
 from tlimb.report.request import Values
-from tlimb.store import Store
+from tlimb.store import Store, disk
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito's colours, told apart by colour-blind readers. Source: Okabe and Ito, Color Universal Design, 2008."""
@@ -185,4 +186,6 @@ def figure(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]
 
 def save(drawing: Figure, path: Path) -> None:
     """Write a PNG without the library's version, so that equal input gives an equal file."""
-    drawing.savefig(path, metadata={"Software": None})
+    data = io.BytesIO()
+    drawing.savefig(data, format="png", metadata={"Software": None})
+    disk.write_output(path, data.getvalue())

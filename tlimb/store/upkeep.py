@@ -140,7 +140,9 @@ def _throw_away(gone: list[Path], tmp: Path) -> list[Path]:
 def _is_stale(path: Path, now: float) -> bool:
     """Return whether nothing in a folder was written for days; what vanishes meanwhile is in use."""
     try:
-        newest = max([path.stat().st_mtime, *(inner.stat().st_mtime for inner in path.rglob("*"))])
+        # What a link leads to is not the store's.
+        inside = () if path.is_symlink() else path.rglob("*")
+        newest = max(one.lstat().st_mtime for one in (path, *inside))
     except FileNotFoundError:
         return False
     return now - newest > STALE_S
