@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from tlimb.api.load import Loaded
 from tlimb.api.project import Project
 from tlimb.cohorts.view import private_folder
+from tlimb.describe import run_extra
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Kind
@@ -49,12 +50,8 @@ def need_torch() -> None:
     Raises:
         TlimbError: with exit code 69.
     """
-    from importlib.util import find_spec
-
-    if any(find_spec(name) is None for name in ("torch", "lightning", "numpy")):
-        problem = Problem(
-            "backend-missing", "torch and lightning are not installed here", help="pip install 'tlimb[run]'"
-        )
+    if absent := run_extra.missing():
+        problem = Problem("backend-missing", f"not installed here: {', '.join(absent)}", help=run_extra.INSTALL)
         raise TlimbError(problem, ExitCode.BACKEND_MISSING)
 
 
