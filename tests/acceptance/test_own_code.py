@@ -63,6 +63,10 @@ def test_p20_own_code_is_planned_unread_refused_unless_allowed_and_retrained_whe
     assert project.plan().works == first.works
     assert project.run("--allow", "my_lab").stdout.startswith("0 nodes computed")
 
+    (project.lab / "unrelated.py").write_text("X = 1\n")
+    assert project.plan().works == first.works
+    assert project.run("--allow", "my_lab").stdout.startswith("0 nodes computed")
+
     nets.write_text(text.replace(".relu()", ".tanh()"))
     second = project.plan("--diff")
     assert second.kinds(second.works - first.works) == {"fit": 1, "predict": 1}

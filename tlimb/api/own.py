@@ -15,7 +15,7 @@ from typing import Any
 
 from tlimb.cohorts.own import granted
 from tlimb.describe import installed, static
-from tlimb.describe.code import module_file
+from tlimb.describe.closure import module_file
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.naming import class_paths
 from tlimb.language.source import Source
