@@ -59,9 +59,9 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     """Put together what a project is made of, with warnings of what the backend does not express.
 
     Raises:
-        TlimbError: the backend is unknown, or cannot express what the study asks for.
+        TlimbError: the backend is unknown, not allowed, or cannot express what the study asks for.
     """
-    chosen = backend(asked.backend)
+    chosen = backend(asked.backend, place.allow)
     study = plan.study
     found = loaded.source.resolve(problems(study.execution, asked.profile, chosen))
     if any(problem.severity is Severity.ERROR for problem in found):

@@ -10,6 +10,7 @@ from attrs import evolve
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request, store_of
 from tlimb.api.project import Project
+from tlimb.describe import run_extra
 from tlimb.manifest import Graph, Json
 from tlimb.plan.plan import Plan
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -21,7 +22,7 @@ try:
     from tlimb.report.table import Table
 except ImportError as error:
     raise TlimbError(
-        Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'"),
+        Problem("backend-missing", f"{error.name} is not installed", help=run_extra.INSTALL),
         ExitCode.BACKEND_MISSING,
     ) from error
 from tlimb.store import Store, disk

@@ -12,6 +12,7 @@ from tlimb import __version__
 from tlimb.components import discovery
 from tlimb.components.base import Layout
 from tlimb.components.weights import Sorted, advice, arrange, read
+from tlimb.describe import loading
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 
@@ -152,7 +153,7 @@ def _description(
 
 def _layout(name: str) -> Layout:
     try:
-        return discovery.find(discovery.path_of("layout", name), Layout)()
+        return loading.find(discovery.path_of("layout", name), Layout)()
     except TlimbError as error:
         raise TlimbError(error.problems, ExitCode.USAGE) from error
 

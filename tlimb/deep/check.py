@@ -7,7 +7,6 @@ from attrs import define, field
 from torch import Tensor
 
 from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network, Positions
-from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
 from tlimb.components.weights import advice
@@ -19,6 +18,7 @@ from tlimb.deep.findings import Elsewhere, Facts, Flaw, Images, Report
 from tlimb.deep.learners import unfit
 from tlimb.deep.losses import Step
 from tlimb.deep.rehearsal import Rehearsal, UnfitError, rehearse
+from tlimb.describe.loading import find
 from tlimb.manifest import canonical
 from tlimb.problems import Problem, Severity, TlimbError
 from tlimb.runner.api import Places

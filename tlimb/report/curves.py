@@ -25,6 +25,8 @@ MARKERS = ("o", "s", "^", "D")
 MEASURES = {"classification": "cross-entropy (nats)", "mse": "squared error (sd² of the training part)"}
 """What the loss of one of tlimb's own objectives is, by name of the objective or of its option `loss`."""
 
+PARTS = ("val", "train")
+
 Curve = tuple[Values, Values]
 """Epochs (epoch,) and losses (epoch,), mean over repetitions."""
 
@@ -40,7 +42,7 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
         path: PNG to write.
 
     Returns:
-        Number of fits drawn; nothing is written for none.
+        Number of fits drawn, those without a loss left out; nothing is written for none.
     """
     chosen, searched = _chosen(graph, store)
     stages: dict[str, dict[tuple[str, bool], list[list[Mapping[str, Any]]]]] = {}
@@ -49,9 +51,9 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     for node in graph:
         if node.kind is not Kind.FIT or (history := _history(store, node.work)) is None:
             continue
-        drawn += 1
         heads = node.hashed.get("heads") or ()
         history = [_of_heads(line, heads) for line in history]
+        drawn += any(len(_mean([history], part)[0]) for part in PARTS)
         for stage, row, configuration in sorted({_use(use) for use in node.uses}):
             kept = node.work in chosen or node.work not in searched
             # Configurations that were not chosen are told apart only by where their curve lies.
@@ -143,10 +145,14 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
         axes.plot(*_mean(histories, "train"), color=colour, linewidth=1.2, linestyle="--")
     if kept:
         # Configurations that were not chosen may have exploded; they must not flatten the others.
-        shown = [value for name in kept for part in ("val", "train") for value in _mean(rows[name, True], part)[1]]
-        low, high = min(shown), max(shown)
+        every = [value for name in kept for part in PARTS for value in _mean(rows[name, True], part)[1]]
+        shown = [value for value in every if np.isfinite(value)]
+        low, high = min(shown, default=0.0), max(shown, default=1.0)
         margin = 0.08 * (high - low) + 1e-9
         axes.set_ylim(low - margin, high + margin)
+        if not shown:
+            said = "no finite loss" if every else "no loss: nothing is trained"
+            axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=9, transform=axes.transAxes)
     if others:
         axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen, validation (may lie outside)")
     axes.plot([], [], color="0.35", linewidth=1.8, marker="o", markersize=3, label="validation")

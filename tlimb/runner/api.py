@@ -9,7 +9,7 @@ from attrs import Factory, field, fields_dict, frozen
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 Event = dict[str, Any]
-"""A JSON object with at least `event`; see docs of `tlimb.runner.schedule`."""
+"""A JSON object with at least `event`; see `tlimb.runner.supervise`."""
 
 
 BAD_IMAGES = "bad-images"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tlimb.components.contracts import Component
-from tlimb.components.discovery import find, instantiate
+from tlimb.components.discovery import instantiate
 from tlimb.describe.installed import identity
+from tlimb.describe.loading import find, grant
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import Places
 
@@ -32,7 +33,7 @@ def build(component: Mapping[str, Any], slot: type[T], places: Places, *position
     Raises:
         TlimbError: the code is not allowed (77), not of the kind, of another revision, or refuses its options.
     """
-    if any(_granted(path, places.allow) for path in classes(component)):
+    if any(grant(path, places.allow) for path in classes(component)):
         open_code(places.code)
         component = _checked(component, places)
     return instantiate(component, slot, *positional, allow=places.allow)
@@ -49,7 +50,7 @@ def _checked(value: Any, places: Places) -> Any:
         return value
     found = {key: _checked(inner, places) for key, inner in value.items()}
     path = found.get("class")
-    if not isinstance(path, str) or not _granted(path, places.allow):
+    if not isinstance(path, str) or not grant(path, places.allow):
         return found
     planned = {name: found[name] for name in ("package", "code") if name in found}
     here = identity(path, places.code)
@@ -100,8 +101,3 @@ def _modules(folder: Path) -> Iterator[str]:
             yield entry.stem
         elif entry.name.isidentifier() and (entry / "__init__.py").exists():
             yield entry.name
-
-
-def _granted(path: str, allow: tuple[str, ...]) -> bool:
-    module = path.rpartition(".")[0]
-    return any(module == prefix or module.startswith(prefix + ".") for prefix in allow)

@@ -20,7 +20,11 @@ from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
 from tlimb.store.store import Store
 
-PACKAGES = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+RECORDED = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+"""Packages whose versions stand in every result: part of a file's form, which changes only with a reason.
+
+MONAI is not installed with tlimb; user code that builds on it computes other bits with another version.
+"""
 FILE = "environment.json"
 
 Facts = Mapping[str, Any]
@@ -30,7 +34,7 @@ Facts = Mapping[str, Any]
 def versions() -> Mapping[str, Any]:
     """Give Python, the processor's kind, and the packages that decide bits; None for one that is not installed."""
     found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in PACKAGES:
+    for name in RECORDED:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -30,6 +30,7 @@ def validate(
     """Find the mistakes of a study: all at once, each with its line and what to do."""
     from tlimb.api import beside
     from tlimb.api.load import load
+    from tlimb.api.project import roots_of
     from tlimb.cli import show
 
     code: int = ExitCode.DONE
@@ -37,6 +38,8 @@ def validate(
     for path in specs:
         try:
             loaded = load(path)
+            if not loaded.broken:
+                roots_of(loaded.sound(), profile)
         except TlimbError as error:
             presenter.add(error.problems)
             code = error.exit_code
