@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tlimb.api.deep import Network, check_deep
-from tlimb.api.load import Loaded
+from tlimb.api.load import Loaded, mismatches
 from tlimb.api.load import load as _load
 from tlimb.api.planning import check_data, make_plan, remember
 from tlimb.api.project import Asked, project
@@ -36,10 +36,13 @@ def validate(spec: str | Path, *, data: bool = False, deep: bool = False, asked:
         TlimbError: there is no such file, or the deep check is asked for where torch is not installed.
     """
     loaded = _load(Path(spec))
+    found = [*loaded.problems, *mismatches(loaded)]
     if loaded.broken or not (data or deep):
-        return list(loaded.problems)
-    found = check_deep(loaded, asked or Asked()).problems if deep else check_data(loaded, asked or Asked())
-    return [*loaded.problems, *found]
+        return found
+    return [
+        *found,
+        *(check_deep(loaded, asked or Asked()).problems if deep else check_data(loaded, asked or Asked())),
+    ]
 
 
 def networks(loaded: Loaded, asked: Asked | None = None) -> tuple[Network, ...]:
