@@ -5,7 +5,7 @@ from typing import Any
 
 from tlimb.api import planning
 from tlimb.api.deep import Network, check_deep
-from tlimb.api.load import Loaded
+from tlimb.api.load import Loaded, mismatches
 from tlimb.api.load import load as _load
 from tlimb.api.project import Asked, project
 from tlimb.api.running import Settings, run_graph, settled
@@ -35,10 +35,11 @@ def validate(spec: str | Path, *, data: bool = False, deep: bool = False, asked:
         TlimbError: there is no such file, or the deep check is asked for where torch is not installed.
     """
     loaded = _load(Path(spec))
+    found = [*loaded.problems, *mismatches(loaded)]
     if loaded.broken or not (data or deep):
-        return list(loaded.problems)
-    found = check_deep(loaded, asked or Asked()).problems if deep else planning.check_data(loaded, asked or Asked())
-    return [*loaded.problems, *found]
+        return found
+    more = check_deep(loaded, asked or Asked()).problems if deep else planning.check_data(loaded, asked or Asked())
+    return [*found, *more]
 
 
 def networks(loaded: Loaded, asked: Asked | None = None) -> tuple[Network, ...]:

@@ -115,6 +115,8 @@ def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False)
         gone += [objects / pair / work for pair in disk.names(objects) for work in disk.names(objects / pair)]
         gone += [store.base / part / work for part in ("state", "records") for work in disk.names(store.base / part)]
         gone = [path for path in gone if path.parent == tmp or path.name not in keep]
+        # What lies behind a link is not the store's.
+        gone = [path for path in gone if disk.linked(store.base, path.parent) is None]
         if not keep:
             gone += [store.base / "cache" / recipe for recipe in disk.names(store.base / "cache")]
     return gone if dry_run else _throw_away(gone, tmp)

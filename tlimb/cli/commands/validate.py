@@ -29,7 +29,7 @@ def validate(
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
     from tlimb.api import beside
-    from tlimb.api.load import load
+    from tlimb.api.load import load, mismatches
     from tlimb.api.project import roots_of
     from tlimb.cli import show
 
@@ -44,7 +44,7 @@ def validate(
             presenter.add(error.problems)
             code = error.exit_code
             continue
-        found = list(loaded.problems)
+        found = [*loaded.problems, *mismatches(loaded)]
         if beside.there(loaded.source):
             from tlimb.api.editor import refresh
 
