@@ -4,7 +4,7 @@ Numbers, texts and options of components stay what JSON made them: a manifest wh
 than one whose weight is `1.0`. What comes from a file is held against its schema before; see `tlimb.manifest.schema`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -13,7 +13,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from tlimb.manifest.canonical import Json
-from tlimb.manifest.contents import CONTENTS, Content, Kind
+from tlimb.manifest.contents import CONTENTS, Content, Fit, Kind
 from tlimb.manifest.fields import key_of
 
 T = TypeVar("T")
@@ -129,6 +129,52 @@ def content(hashed: Mapping[str, Json]) -> Content:
     if cls is None:
         raise ValueError(f"nothing executes a node of the kind {hashed['kind']}")
     return structure(hashed, cls)
+
+
+class Reader:
+    """Reads the contents of one plan's nodes; a part that many trainings share becomes one object.
+
+    The planner gives equal parts of manifests as one JSON object, so a part is known by its identity. What was read is
+    kept for as long as the reader, so that no identity is given twice.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._fields = [
+            # Parents are a training's own, and most other values need no reading.
+            (one.name, key_of(one), one.type, None if _is_plain(one.type) else _CONVERTER.get_structure_hook(one.type),
+             None if one.name == "parents" else dict[int, tuple[Json, Any]](), one.default)
+            for one in attrs.fields(attrs.resolve_types(Fit))
+        ]  # fmt: skip
+
+    def content(self, hashed: Mapping[str, Json]) -> Content:
+        """Return the content of a node as an object of its kind's class.
+
+        Raises:
+            ValueError: nothing executes nodes of this kind, or the content is not of its form.
+        """
+        if hashed["kind"] != Kind.FIT.value:
+            return content(hashed)
+        try:
+            return Fit(**dict(self._parts(hashed)))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # The other way finds the same fault, and words for it.
+            return content(hashed)
+
+    def _parts(self, hashed: Mapping[str, Json]) -> Iterator[tuple[str, Any]]:
+        for name, key, kind, hook, known, default in self._fields:
+            if key not in hashed and default is not attrs.NOTHING:
+                continue
+            value = hashed[key]
+            if hook is None:
+                yield name, value
+            elif known is None:
+                yield name, hook(value, kind)
+            else:
+                found = known.get(id(value))
+                if found is None:
+                    found = known[id(value)] = (value, hook(value, kind))
+                yield name, found[1]
 
 
 def content_json(found: Content) -> dict[str, Json]:
