@@ -12,7 +12,7 @@ from attrs import frozen
 
 from tlimb.manifest.canonical import Json
 from tlimb.manifest.fields import Digest, entry
-from tlimb.manifest.parts import Adapt, Component, Freeze, Head, Inputs, Parts, Rows, Trainer, Weights
+from tlimb.manifest.parts import LOSS, Adapt, Component, Freeze, Head, Inputs, Parts, Rows, Trainer, Weights
 
 ENCODER = "encoder"
 """Role of the parent whose encoder a training starts from."""
@@ -169,6 +169,20 @@ class Fit:
     def trains(self) -> bool:
         """Return whether it takes steps; a training that takes none reads no labels."""
         return self.optimizer is not None
+
+    @property
+    def watched(self) -> frozenset[tuple[str | None, str]]:
+        """Return role and head of the validation values that decide which epoch is kept, or when the run ends.
+
+        Role None is the first one; without a metric the loss of all heads is watched.
+        """
+        if not self.trainer.watches:
+            return frozenset()
+        monitor = self.trainer.monitor
+        if monitor is None:
+            return frozenset((None, head.name) for head in self.heads)
+        names = [head.name for head in self.heads] if monitor.head is None else [monitor.head]
+        return frozenset((monitor.role, name) for name in (names if monitor.metric == LOSS else names[:1]))
 
     def roles_of(self, head: Head) -> tuple[str, ...]:
         """Return the roles whose labels train a head, ordered by what roles are for."""

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from tlimb.manifest.canonical import Json, digest
 from tlimb.manifest.contents import CONTENTS, Content, Fit, Kind, Predict
+from tlimb.manifest.fields import keys_of
 from tlimb.manifest.parts import Component
 
 FORMAT = 1
@@ -161,7 +162,7 @@ class Graph:
                 yield node, node.as_a(cls)
 
     def distinct(
-        self, cls: type[C], *parts: str, also: Callable[[Manifest], Hashable] = lambda _: None
+        self, cls: type[C], *parts: str, also: Callable[[Manifest], Hashable] | None = None
     ) -> Iterator[tuple[Manifest, C]]:
         """Go through the nodes of one kind without those that are, in their stage and some parts, like one before.
 
@@ -173,13 +174,23 @@ class Graph:
             parts: names of fields of the content.
             also: returns what else of a node makes it another one.
         """
+        keys = keys_of(cls, parts)
         seen: set[Hashable] = set()
-        for node, content in self.of(cls):
-            # Contents live as long as their nodes, so no identity is given twice.
-            key = (node.stage, also(node), *[id(getattr(content, name)) for name in parts])
-            if key not in seen:
-                seen.add(key)
-                yield node, content
+        kind = cls.kind.value
+        for node in self.nodes.values():
+            hashed = node.hashed
+            if hashed["kind"] != kind:
+                continue
+            # Compared as JSON, which lives as long as the graph: of most nodes no content is ever made.
+            found: tuple[Hashable, ...] = (
+                node.uses[0].get("stage") if node.uses else None,
+                *[id(hashed.get(key)) for key in keys],
+            )
+            if also is not None:
+                found = (*found, also(node))
+            if found not in seen:
+                seen.add(found)
+                yield node, node.as_a(cls)
 
     def fit_of(self, work: str) -> Fit:
         """Return the training whose weights a node applies, which for a training is itself."""

@@ -4,7 +4,7 @@ Numbers, texts and options of components stay what JSON made them: a manifest wh
 than one whose weight is `1.0`. What comes from a file is held against its schema before; see `tlimb.manifest.schema`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -140,12 +140,14 @@ class Reader:
 
     def __init__(self) -> None:
         """Start with nothing read."""
-        self._fields = [
-            # Parents are a training's own, and most other values need no reading.
-            (one.name, key_of(one), one.type, None if _is_plain(one.type) else _CONVERTER.get_structure_hook(one.type),
-             None if one.name == "parents" else dict[int, tuple[Json, Any]](), one.default)
-            for one in attrs.fields(attrs.resolve_types(Fit))
-        ]  # fmt: skip
+        self._shared: list[tuple[str, str, Any, Callable[[Json, Any], Any], dict[int, tuple[Json, Any]]]] = []
+        self._own: list[tuple[str, str, Any, Callable[[Json, Any], Any], bool]] = []
+        for one in attrs.fields(attrs.resolve_types(Fit)):
+            hook, required = _CONVERTER.get_structure_hook(one.type), one.default is attrs.NOTHING
+            if _is_plain(one.type) or one.name == "parents" or not required:
+                self._own.append((one.name, key_of(one), one.type, hook, required))
+            else:
+                self._shared.append((one.name, key_of(one), one.type, hook, {}))
 
     def content(self, hashed: Mapping[str, Json]) -> Content:
         """Return the content of a node as an object of its kind's class.
@@ -156,25 +158,23 @@ class Reader:
         if hashed["kind"] != Kind.FIT.value:
             return content(hashed)
         try:
-            return Fit(**dict(self._parts(hashed)))
+            return self._fit(hashed)
         except (KeyError, TypeError, AttributeError, ValueError):
             # The other way finds the same fault, and words for it.
             return content(hashed)
 
-    def _parts(self, hashed: Mapping[str, Json]) -> Iterator[tuple[str, Any]]:
-        for name, key, kind, hook, known, default in self._fields:
-            if key not in hashed and default is not attrs.NOTHING:
-                continue
+    def _fit(self, hashed: Mapping[str, Json]) -> Fit:
+        parts: dict[str, Any] = {}
+        for name, key, kind, hook, known in self._shared:
             value = hashed[key]
-            if hook is None:
-                yield name, value
-            elif known is None:
-                yield name, hook(value, kind)
-            else:
-                found = known.get(id(value))
-                if found is None:
-                    found = known[id(value)] = (value, hook(value, kind))
-                yield name, found[1]
+            found = known.get(id(value))
+            if found is None:
+                found = known[id(value)] = (value, hook(value, kind))
+            parts[name] = found[1]
+        for name, key, kind, hook, required in self._own:
+            if required or key in hashed:
+                parts[name] = hook(hashed[key], kind)
+        return Fit(**parts)
 
 
 def content_json(found: Content) -> dict[str, Json]:
