@@ -51,3 +51,11 @@ def whole_select(candidates, **parts):
 def whole_predict(model, rows=B):
     """Give the content of a test."""
     return {"kind": "predict", "parents": {"model": model}, "views": {"rows": rows}}
+
+
+def whole(hashed):
+    """Give the content of a node of which some parts are written, by its kind."""
+    parts = {name: value for name, value in hashed.items() if name != "kind"}
+    if hashed["kind"] == "fit":
+        return whole_fit(**parts)
+    return {"kind": hashed["kind"], "data": LINEAR, **parts} if hashed["kind"] == "prepare" else hashed

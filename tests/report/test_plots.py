@@ -5,7 +5,9 @@ import json
 import nibabel
 import numpy as np
 from PIL import Image
+from whole_manifests import whole_fit
 
+from tlimb.manifest.structure import content
 from tlimb.report import curves, plots, slices
 from tlimb.store import seal
 
@@ -94,7 +96,7 @@ def test_one_image_of_each_site_is_shown_and_all_pictures_are_named(study, tmp_p
 
 
 def test_a_training_curve_leaves_out_what_only_training_adds_and_heads_are_weighed_alike():
-    heads = [{"name": "sex", "weight": 1.0}, {"name": "age", "weight": 0.5}]
+    heads = content(whole_fit([{"name": "sex", "weight": 1.0}, {"name": "age", "weight": 0.5}])).heads
     line = {"epoch": 1, "train": {"sex": 0.6, "age": 0.2, "l2_sp": 7.0}, "val": {"data": {"sex": 0.7, "age": 0.4}}}
 
     history = [curves._of_heads(line, heads)]
@@ -110,7 +112,8 @@ def test_a_loss_has_its_unit_and_a_legend_covers_no_curve():
     curves._panel(axes, "train", {(f"row {place}", True): [history] for place in range(10)})
     drawing.canvas.draw()
 
-    assert curves._measure([{"objective": objective}]) == "error (sd of the training part)"
+    heads = content(whole_fit([{"name": "age", "objective": objective | {"revision": 1}}])).heads
+    assert curves._measure(heads) == "error (sd of the training part)"
     legend = axes.get_legend().get_window_extent()
     assert legend.y1 <= axes.get_window_extent().y0
     assert min(one.get_window_extent().y0 for one in axes.get_legend().get_texts()) >= 0
