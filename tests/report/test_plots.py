@@ -6,7 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from whole_manifests import whole_fit
 
+from tlimb.manifest.structure import content
 from tlimb.report import curves, plots, slices
 from tlimb.store import seal
 
@@ -100,14 +102,14 @@ def test_time_series_are_shown_as_tables_and_as_regions_over_time(study, tmp_pat
 
 def test_a_file_that_cannot_be_drawn_is_no_end_of_a_report(study, tmp_path):
     images = {}
-    for name, content in {
+    for name, data in {
         "a.nii.gz": b"",
         "b.tsv": b"a\tb\n1\t\n",
         "c.npy": b"no",
         "d.txt": b"\xff",
         "e.nii": b"x" * 400,
     }.items():
-        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).write_bytes(data)
         images[name] = tmp_path / name
     images["gone"] = tmp_path / "gone.nii.gz"
     images["several"] = tmp_path / "several.nii.gz"
@@ -173,7 +175,7 @@ def test_one_image_of_each_site_is_shown_and_all_pictures_are_named(study, tmp_p
 
 
 def test_a_training_curve_leaves_out_what_only_training_adds_and_heads_are_weighed_alike():
-    heads = [{"name": "sex", "weight": 1.0}, {"name": "age", "weight": 0.5}]
+    heads = content(whole_fit([{"name": "sex", "weight": 1.0}, {"name": "age", "weight": 0.5}])).heads
     line = {"epoch": 1, "train": {"sex": 0.6, "age": 0.2, "l2_sp": 7.0}, "val": {"data": {"sex": 0.7, "age": 0.4}}}
 
     history = [curves._of_heads(line, heads)]
@@ -189,7 +191,8 @@ def test_a_loss_has_its_unit_and_a_legend_covers_no_curve():
     curves._panel(axes, "train", {(f"row {place}", True): [history] for place in range(10)})
     drawing.canvas.draw()
 
-    assert curves._measure([{"objective": objective}]) == "error (sd of the training part)"
+    heads = content(whole_fit([{"name": "age", "objective": objective | {"revision": 1}}])).heads
+    assert curves._measure(heads) == "error (sd of the training part)"
     legend = axes.get_legend().get_window_extent()
     assert legend.y1 <= axes.get_window_extent().y0
     assert min(one.get_window_extent().y0 for one in axes.get_legend().get_texts()) >= 0

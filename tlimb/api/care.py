@@ -160,7 +160,7 @@ def verify_images(loaded: Loaded, place: Project, progress: Callable[[int, int],
     cohorts = open_cohorts(study, place, hashes, progress)
     said = [f"{name}: {len(cohorts.cohort(name).rows)} images" for name in study.datasets]
     hashes.save()
-    return [*said, f"{hashes.hashed} files read, {hashes.hits} known by size and time"]
+    return [*said, f"{hashes.fresh} files read, {hashes.hits} known by size and time"]
 
 
 def predictions(

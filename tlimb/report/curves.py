@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tlimb.manifest import Graph, Kind
+from tlimb.manifest import Fit, Graph, Head, Select
 from tlimb.report.request import Values
 from tlimb.store import Store, disk
 
@@ -48,18 +48,17 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     stages: dict[str, dict[tuple[str, bool], list[list[Mapping[str, Any]]]]] = {}
     measures: dict[str, set[str]] = defaultdict(set)
     drawn = 0
-    for node in graph:
-        if node.kind is not Kind.FIT or (history := _history(store, node.work)) is None:
+    for node, fit in graph.of(Fit):
+        if (history := _history(store, node.work)) is None:
             continue
-        heads = node.hashed.get("heads") or ()
-        history = [_of_heads(line, heads) for line in history]
+        history = [_of_heads(line, fit.heads) for line in history]
         drawn += any(len(_mean([history], part)[0]) for part in PARTS)
         for stage, row, configuration in sorted({_use(use) for use in node.uses}):
             kept = node.work in chosen or node.work not in searched
             # Configurations that were not chosen are told apart only by where their curve lies.
             name = row if kept else f"{row}\0{configuration}"
             stages.setdefault(stage, {}).setdefault((name, kept), []).append(history)
-            measures[stage].add(_measure(heads))
+            measures[stage].add(_measure(fit.heads))
     if not drawn:
         return 0
     lines = 2 + max(len({name for name, chosen in rows if chosen}) for rows in stages.values())
@@ -71,9 +70,9 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     return drawn
 
 
-def _of_heads(line: Mapping[str, Any], heads: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _of_heads(line: Mapping[str, Any], heads: Iterable[Head]) -> Mapping[str, Any]:
     """Leave out of an epoch what only training adds, and weigh the validation losses as training does."""
-    weights = {head["name"]: float(head.get("weight", 1.0)) for head in heads}
+    weights = {head.name: float(head.weight) for head in heads}
     if not weights:
         return line
     train = {name: value for name, value in (line.get("train") or {}).items() if name in weights}
@@ -84,13 +83,12 @@ def _of_heads(line: Mapping[str, Any], heads: Iterable[Mapping[str, Any]]) -> Ma
     return {**line, "train": train, "val": val}
 
 
-def _measure(heads: Iterable[Mapping[str, Any]]) -> str:
+def _measure(heads: Iterable[Head]) -> str:
     """Say what the loss of a fit is, and in which unit, where its heads agree."""
     found = set()
-    for head in heads:
-        objective = head.get("objective") or {}
-        name = str(objective.get("class", "")).removeprefix("tlimb.components.objectives.").partition(".")[0]
-        loss = "classification" if name == "classification" else (objective.get("options") or {}).get("loss")
+    for objective in (head.objective for head in heads):
+        name = objective.path.removeprefix("tlimb.components.objectives.").partition(".")[0]
+        loss = "classification" if name == "classification" else objective.options.get("loss")
         found.add(MEASURES.get(str(loss), "error (sd of the training part)" if name == "regression" else "loss"))
     return found.pop() if len(found) == 1 else "loss, weighted sum over heads"
 
@@ -99,14 +97,11 @@ def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
     """Give the fits that a selection chose, and all that took part in one."""
     chosen: set[str] = set()
     searched: set[str] = set()
-    for node in graph:
-        if node.kind is not Kind.SELECT:
-            continue
-        candidates = node.hashed["parents"]["candidates"]
-        searched.update(work for works in candidates for work in works)
+    for node, select in graph.of(Select):
+        searched.update(select.parent_works)
         position = (store.glance(node.work) or {}).get("chosen")
         if position is not None:
-            chosen.update(candidates[int(position)])
+            chosen.update(select.candidates[int(position)])
     return chosen, searched
 
 

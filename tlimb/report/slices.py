@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 from tlimb.cohorts import series
 from tlimb.cohorts import view as views
-from tlimb.manifest import Graph
+from tlimb.manifest import Graph, Prepare
 from tlimb.report.curves import figure, save
 from tlimb.report.request import Values
 from tlimb.store import Store
@@ -36,9 +36,9 @@ def examples(graph: Graph, private: Path, roots: Mapping[str, Path]) -> dict[str
     """Give the first image of each site, or of each dataset where no table names sites."""
     found: dict[str, Path] = {}
     seen: set[str] = set()
-    for node in graph:
-        digest = node.hashed.get("view")
-        if digest is None or digest in seen:
+    for _, fill in graph.of(Prepare):
+        digest = fill.view
+        if digest in seen:
             continue
         seen.add(digest)
         try:

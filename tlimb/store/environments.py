@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tlimb.manifest import Graph, Kind, canonical
+from tlimb.manifest import Fit, Graph, Predict, canonical
 from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
 from tlimb.store.store import Store
@@ -81,14 +81,10 @@ def here(private: Path, graph: Graph | None = None) -> Here:
 
 def on_cpu(graph: Graph) -> frozenset[str]:
     """Give the fits that are pinned to the CPU, and the tests of such fits."""
-    found: set[str] = set()
-    for node in graph:
-        parents = node.parents
-        if (node.hashed.get("trainer") or {}).get("device") == "cpu" or (
-            node.kind is Kind.PREDICT and parents and parents[0] in found
-        ):
-            found.add(node.work)
-    return frozenset(found)
+    if not any(fit.trainer.pinned_to_cpu for _, fit in graph.distinct(Fit, "trainer")):
+        return frozenset()
+    fits = {node.work for node, fit in graph.of(Fit) if fit.trainer.pinned_to_cpu}
+    return frozenset(fits | {node.work for node, test in graph.of(Predict) if test.model in fits})
 
 
 def remember(private: Path, by_device: Mapping[str, Facts]) -> None:

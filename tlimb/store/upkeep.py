@@ -143,8 +143,8 @@ def _is_stale(path: Path, now: float) -> bool:
     """Return whether nothing in a folder was written for days; what vanishes meanwhile is in use."""
     try:
         # What a link leads to is not the store's.
-        inside = () if path.is_symlink() else path.rglob("*")
-        newest = max(one.lstat().st_mtime for one in (path, *inside))
+        inside = () if path.is_symlink() else tuple(path.rglob("*"))
+        newest: float = max(one.lstat().st_mtime for one in (path, *inside))
     except FileNotFoundError:
         return False
     return now - newest > STALE_S
