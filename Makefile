@@ -17,7 +17,7 @@ NF_CORE := nf-core==4.2.1
 # Files of tests share nothing, so they run side by side; the tests of one file stay together, for their fixtures' sake.
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
-COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/manifest tests/describe)
+COMPILE_TESTS := $(wildcard tests/language tests/cohorts tests/plan tests/store tests/backends tests/describe)
 
 .PHONY: pictures help setup editors demo test test-all check lint types layers fast generate golden dist bench docs template format clean nextflow slurm podman test-kubernetes test-container test-nf-core test-gpu
 

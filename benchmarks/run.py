@@ -13,6 +13,7 @@ from benchmarks import compiling, engines, running, slices
 CASES = {
     "validate": compiling.validate,
     "validate-long": compiling.validate_long,
+    "gate": compiling.gate,
     "plan": compiling.plan,
     "fork": running.fork,
     "cache": running.cache,

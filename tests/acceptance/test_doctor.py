@@ -23,17 +23,25 @@ def test_a_missing_root_is_one_finding_and_names_the_option(finished):
     assert said.endswith("2 of 7 are not as a run needs them\n")
 
 
-def test_all_missing_packages_are_told_at_once(finished, tmp_path):
+def without(tmp_path, *names):
+    """Give the environment of a Python in which these modules cannot be imported."""
     site = tmp_path / "site"
     site.mkdir()
-    names = ("torch", "monai", "safetensors")
     (site / "sitecustomize.py").write_text(
         f"import sys\nfor name in {names!r}:\n    sys.modules[name] = None  # an import of it fails\n"
     )
-    said = doctor(finished, code=1, env={"PYTHONPATH": str(site)})
-    assert "training packages: cannot be imported: torch" in said
-    assert "safetensors" in said
+    return {"PYTHONPATH": str(site)}
+
+
+def test_all_missing_packages_are_told_at_once(finished, tmp_path):
+    said = doctor(finished, code=1, env=without(tmp_path, "torch", "sklearn", "safetensors"))
+    assert "training packages: cannot be imported: safetensors, sklearn, torch" in said
     assert "pip install 'tlimb[run]'" in said
+
+
+def test_a_package_that_tlimb_does_not_bring_is_not_asked_for(finished, tmp_path):
+    said = doctor(finished, code=0, env=without(tmp_path, "monai", "einops"))
+    assert "BAD" not in said
 
 
 @pytest.mark.parametrize("option", ["store", "private"])

@@ -202,7 +202,7 @@ def test_a_guard_that_is_not_transitive_would_let_a_leak_through_two_stages_pass
     with pytest.raises(TlimbError, match="leak-subjects"):
         plan()
 
-    def own_only(self, run):
+    def own_only(self, run, graph):
         views = run.hashed["views"].items()
         return frozenset((run.stage, f"{r}.{p}", v) for r, parts in views for p, v in parts.items() if v is not None)
 

@@ -22,6 +22,15 @@ SPEC = {
     "report": {"metrics": ["mae"]},
 }
 
+STATISTICS = '''"""Ours."""
+
+from tlimb.components.scenarios.adabn import AdaBN
+
+
+class Renewed(AdaBN):
+    """New statistics, as we like them."""
+'''
+
 
 @pytest.fixture
 def project(fresh):
@@ -54,6 +63,10 @@ def test_p20_own_code_is_planned_unread_refused_unless_allowed_and_retrained_whe
     assert project.plan().works == first.works
     assert project.run("--allow", "my_lab").stdout.startswith("0 nodes computed")
 
+    (project.lab / "unrelated.py").write_text("X = 1\n")
+    assert project.plan().works == first.works
+    assert project.run("--allow", "my_lab").stdout.startswith("0 nodes computed")
+
     nets.write_text(text.replace(".relu()", ".tanh()"))
     second = project.plan("--diff")
     assert second.kinds(second.works - first.works) == {"fit": 1, "predict": 1}
@@ -63,6 +76,33 @@ def test_p20_own_code_is_planned_unread_refused_unless_allowed_and_retrained_whe
     after = project.objects()
     assert len(after) == len(trained) + 2
     assert {work: after[work] for work in trained} == trained
+
+
+def test_a_subclass_of_adabn_is_planned_and_run_as_adabn_is(project):
+    (project.lab / "scenarios.py").write_text(STATISTICS)
+    stages = {
+        "train": SPEC["stages"]["train"] | {"architecture": {"sfcn": {"channels": [4, 8]}}},
+        **{
+            name: {
+                "from": "train",
+                "dataset": "people",
+                "data": TINY["defaults"]["data"],
+                "scenario": scenario,
+                "trainer": {"batch_size": 16},
+            }
+            for name, scenario in (("shipped", "adabn"), ("ours", "my_lab.scenarios.Renewed"))
+        },
+    }
+    project.edit({"/stages": stages, "/tests/held_out/of": ["shipped", "ours"]})
+    project.tlimb("validate")
+    plan = project.plan()
+    project.run("--allow", "my_lab")
+    objects = project.objects()
+    (shipped,), (ours,) = plan.of("fit", "shipped"), plan.of("fit", "ours")
+    assert shipped != ours
+    weights = [{k: v for k, v in objects[work].items() if k.endswith(".safetensors")} for work in (shipped, ours)]
+    assert weights[0]
+    assert weights[0] == weights[1]
 
 
 def test_p20_code_that_changes_after_planning_is_refused(project):

@@ -186,6 +186,47 @@ def test_files_of_another_version_are_made_anew(written):
     assert Files(read(written)).fresh
 
 
+@pytest.mark.parametrize(
+    "named",
+    ["../other/schema.json", "../other/.tlimb/schema.json", "{other}/schema.json", ".tlimb/../../other/schema.json"],
+)
+def test_a_schema_of_another_project_is_never_written_whatever_the_first_line_says(spec, tmp_path, capsys, named):
+    files = [tmp_path / "other" / name for name in ("schema.json", ".tlimb/schema.json", ".tlimb/catalogue.json")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+    (tmp_path / "clone").mkdir()
+    clone = tmp_path / "clone" / "study.yaml"
+    clone.write_text(SPEC.replace("./.tlimb/schema.json", named.format(other=tmp_path / "other")))
+    run(["validate", str(clone)])
+    run(["schema", "--project", str(clone)])
+    assert [file.read_text() for file in files] == ["{}"] * 3
+    assert {path for path in (tmp_path / "other").rglob("*") if path.is_file()} == set(files)
+    assert (clone.parent / ".tlimb" / "schema.json").is_file()
+
+
+@pytest.mark.parametrize("named", ["./.tlimb/schema.json", "../.tlimb/schema.json", "../../project/.tlimb/schema.json"])
+def test_the_first_line_names_a_folder_of_the_project_or_above_it(tmp_path, named):
+    folder = tmp_path / "project" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(SPEC.replace("./.tlimb/schema.json", named))
+    (made, _) = Files(read(folder / "study.yaml")).write()
+    assert made == (folder if named.startswith("./") else folder.parent) / ".tlimb" / "schema.json"
+
+
+def test_a_folder_of_the_editor_that_is_a_link_to_another_projects_is_not_written(written, tmp_path):
+    other = tmp_path / "clone" / ".tlimb"
+    other.parent.mkdir()
+    other.symlink_to(written.parent / ".tlimb")
+    before = schema(written)
+    clone = other.with_name("study.yaml")
+    clone.write_text(SPEC.replace("held_out", "another"))
+    (problem,) = refresh(read(clone))
+    assert (problem.code, problem.help) == ("editor-files-stale", (f"tlimb schema --project {clone}",))
+    assert run(["schema", "--project", str(clone)]) == 73
+    assert schema(written) == before
+
+
 def test_without_a_schema_nothing_is_written(spec):
     assert refresh(read(spec)) == []
     assert not (spec.parent / ".tlimb").exists()

@@ -7,7 +7,7 @@ import resource
 from typing import ClassVar
 
 import pytest
-from emissions import SMALL, SPECS, files, refused
+from emissions import ALLOW, SMALL, SPECS, files, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import tlimb
@@ -40,10 +40,7 @@ def other_people(monkeypatch):
 
     class Entry:
         name = "listing"
-
-        @staticmethod
-        def load():
-            return Listing
+        value = f"{Listing.__module__}:Listing"
 
     real = backends.entry_points
     monkeypatch.setattr(backends, "entry_points", lambda group: [*real(group=group), Entry()])
@@ -321,7 +318,7 @@ def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tm
     ("folder", "letters"), [("my study", "' '"), ("brain's $x", '" $\'"'), ("étude", "'é'"), ("plain-1.0@x", None)]
 )
 def test_a_folder_in_which_nextflow_cannot_start_is_told_when_emitting(tmp_path, folder, letters):
-    found = {name: list(unstartable(backends.backend(name), tmp_path / folder)) for name in ALL}
+    found = {name: list(unstartable(backends.backend(name, ALLOW), tmp_path / folder)) for name in ALL}
 
     assert found["local"] == found["listing"] == []
     assert [one.code for one in found["nextflow"]] == ([] if letters is None else ["path-not-allowed"])

@@ -1,11 +1,14 @@
 """Tasks and links carry exactly what the plan's graph says, whatever fails on the way."""
 
+import re
+
 import pytest
 from emissions import SMALL, SPECS, emission
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlimb.backends.shards import shard
+from tlimb.manifest import Fit
 
 EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(SPECS.glob("*.yaml"))]
 NAMES = [path.stem for path in sorted(SPECS.glob("*.yaml"))]
@@ -63,6 +66,15 @@ def test_runs_of_seconds_share_a_task_and_runs_of_an_hour_do_not():
     assert sizes(SMALL.replace("epochs: 1", "epochs: 1500"), 1) == {"FIT_PRETRAIN": [1, 1], "FIT_FINETUNE": [1] * 6}
     # Nobody knows how many images there are: no packs.
     assert sizes(SMALL, None) == {"FIT_PRETRAIN": [1, 1], "FIT_FINETUNE": [1] * 6}
+
+
+def test_a_refit_that_takes_its_epochs_from_inner_folds_is_packed_as_if_it_took_one():
+    text = TEXTS["nested-cross-validation"]
+    watched = re.sub(r"trainer: \{epochs", "trainer: {keep: best, epochs", text)
+    assert watched != text
+    cut = emission(watched, None, rows=2).tasks
+    assert any(fit.epochs_from for _, fit in cut.graph.of(Fit))
+    assert sorted(work for task in cut.tasks for work in task.works) == sorted(cut.graph.nodes)
 
 
 ALWAYS = SMALL.replace("tests: {held_out: {of: finetune}}", "tests: {held_out: {of: finetune, which: all}}")

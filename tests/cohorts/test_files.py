@@ -201,14 +201,14 @@ def test_the_second_index_of_two_thousand_images_opens_none(bids, declare, monke
     first, problems = index(declare(), hashes, lambda done, total: seen.append((done, total)))
     hashes.save()
     assert not problems
-    assert (hashes.hits, hashes.hashed) == (0, 2000)
+    assert (hashes.hits, hashes.fresh) == (0, 2000)
     assert seen[0] == (0, 2000)
     assert seen[-1] == (2000, 2000)
     assert sum(name.endswith(".nii.gz") for name in opened) == 2000
     opened.clear()
     hashes = HashCache(tmp_path / "private")
     second, _ = index(declare(), hashes)
-    assert (hashes.hits, hashes.hashed) == (2000, 0)
+    assert (hashes.hits, hashes.fresh) == (2000, 0)
     assert not [name for name in opened if name.endswith(".nii.gz")]
     assert second.rows == first.rows
     assert (tmp_path / "private" / "hashes.jsonl").stat().st_mode & 0o777 == 0o600
@@ -222,7 +222,7 @@ def test_changed_touched_and_forged_files(bids, declare, tmp_path):
         hashes = HashCache(private, full=full)
         cohort, _ = index(declare(), hashes)
         hashes.save()
-        return hashes.hashed, [row.sha256 for row in cohort.rows]
+        return hashes.fresh, [row.sha256 for row in cohort.rows]
 
     _, first = again()
     path = base / "sub-001/anat/sub-001_T1w.nii.gz"

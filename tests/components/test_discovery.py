@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from tlimb.components import contracts, discovery
+from tlimb.describe import loading
 from tlimb.problems import ExitCode, TlimbError
 
 HERE = "tlimb.components"
@@ -49,7 +50,7 @@ def lab(tmp_path, monkeypatch):
 
 def refused(path, base, allow=()):
     with pytest.raises(TlimbError) as caught:
-        discovery.find(path, base, allow)
+        loading.find(path, base, allow)
     return caught.value.problems[0].code, caught.value.exit_code
 
 
@@ -64,7 +65,7 @@ def test_user_code_is_not_imported_unless_it_is_allowed(lab):
     assert refused(f"{lab}.Double", contracts.Preprocess) == ("code-not-allowed", ExitCode.POLICY)
     assert refused(f"{lab}.Double", contracts.Preprocess, ("own",)) == ("code-not-allowed", ExitCode.POLICY)
     assert "own_lab" not in sys.modules
-    assert discovery.find(f"{lab}.Double", contracts.Preprocess, ("own_lab",)).__name__ == "Double"
+    assert loading.find(f"{lab}.Double", contracts.Preprocess, ("own_lab",)).__name__ == "Double"
 
 
 def test_what_is_no_component_of_the_kind_is_refused(lab):

@@ -90,7 +90,7 @@ def test_messages_are_lower_case_say_what_to_do_and_have_places(case: Case, comp
 
 _CODE = re.compile(r"[a-z]{2,}(-[a-z]+)*")
 MAKERS = {"Problem", "problem", "report", "report_key", "warn", "_report", "_problem", "_unknown", "_unknown_keys"}
-MAKERS |= {"_refuse", "evolve"}
+MAKERS |= {"_refuse", "refuse", "evolve"}
 
 
 def raised() -> dict[str, str]:

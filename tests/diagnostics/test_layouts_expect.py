@@ -30,8 +30,11 @@ CASES = [
     ("sfcn_ukb", "sfcn", MEAN, HEAD, ["images-unlike"]),
     ("brainiac", VIT, ZSCORE, BRAIN, []),
     ("brainiac", VIT, ZSCORE, HEAD, ["images-unlike"]),
-    ("brainiac_v1", FIRST, ZSCORE, BRAIN, []),
-    ("brainiac_v1", FIRST, ZSCORE, HEAD, ["images-unlike"]),
+    ("brainiac_v1", FIRST, RANGE, BRAIN, []),
+    ("brainiac_v1", FIRST, RANGE, HEAD, ["images-unlike"]),
+    ("brainiac_v1", FIRST, ZSCORE, BRAIN, ["layout-preprocess"]),
+    ("brainiac_v1", FIRST, "{volume_3d: {preprocess: [canonical, zscore]}}", BRAIN, ["layout-preprocess"]),
+    ("brainiac_v1", FIRST, "{volume_3d: {preprocess: [canonical, {min_max: {low: -1}}]}}", BRAIN, ["layout-intensity"]),
     ("medicalnet", RESNET, ZSCORE, HEAD, []),
     ("medicalnet", RESNET, ZSCORE, BRAIN, []),
     ("medicalnet", RESNET, MEAN, BRAIN, ["layout-preprocess"]),
@@ -86,6 +89,14 @@ def test_a_study_that_differs_from_what_the_weights_have_seen_is_told(
     assert SAID.findall(told) == codes
     # The rest of the study is right, so only an error about the layout keeps it from being planned.
     assert done == (1 if "layout-preprocess" in codes else 0), told
+
+
+def test_weights_of_images_from_0_to_1_are_told_which_module_gives_them(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(["validate", study(tmp_path, "brainiac_v1", FIRST, ZSCORE, BRAIN)])
+    told = "".join(capsys.readouterr())
+    assert "the weights `public` expect `intensity: min_max`; `train` uses `zscore`" in told
+    assert "take `volume_3d`, and `min_max` among its steps" in told
 
 
 def test_every_layout_of_a_known_network_has_a_study_that_fits_and_one_that_does_not():

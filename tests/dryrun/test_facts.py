@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from tests.deep.conftest import at, told
+
 from tlimb.api.deep import check_deep
 from tlimb.api.load import load
 from tlimb.api.project import Asked

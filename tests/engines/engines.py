@@ -50,9 +50,10 @@ def environment(home, **more):
     }
 
 
-def call(words, folder, *, code=0, **more):
-    """Run a command of an engine in a folder; give what it said."""
+def call(words, folder, *, code=0, limit_s=None, **more):
+    """Run a command of an engine in a folder; give what it said. With a limit it is ended then, with 124."""
     folder.mkdir(parents=True, exist_ok=True)
+    words = words if limit_s is None else ["timeout", "-k", 10, limit_s, *words]
     ended = subprocess.run(
         [str(word) for word in words],
         cwd=folder,

@@ -36,6 +36,13 @@ def counted(folder):
     return {step: {status: len(tags) for status, tags in states.items()} for step, states in found.items()}
 
 
+def cached(folder):
+    """Return whether every step was cached but the last two, which each launch makes anew."""
+    found = counted(folder)
+    last = [found.pop("RANK"), found.pop("VERDICT")]
+    return last == [{"COMPLETED": 1}] * 2 and {status for states in found.values() for status in states} == {"CACHED"}
+
+
 def test_p24_a_project_gives_the_bytes_of_the_local_run_and_resumes_what_is_equal(study, fresh, launch, tmp_path):
     build = emitted(fresh, "--pack", "4")
     folder = tmp_path / "launch"
@@ -46,11 +53,22 @@ def test_p24_a_project_gives_the_bytes_of_the_local_run_and_resumes_what_is_equa
     assert {status for states in first.values() for status in states} == {"COMPLETED"}
 
     launch(build, folder, "-resume")
-    assert {status for states in counted(folder).values() for status in states} == {"CACHED"}
+    assert cached(folder)
     for path in (build / "plan").rglob("*"):
         os.utime(path, (1, 1))
     launch(build, folder, "-resume")
-    assert {status for states in counted(folder).values() for status in states} == {"CACHED"}
+    assert cached(folder)
+
+
+def test_a_ranking_is_made_anew_by_a_launch_that_resumes_after_its_metrics_have_changed(study, launch, tmp_path):
+    project, folder = study.copy(tmp_path / "study"), tmp_path / "launch"
+    launch(emitted(project, "--pack", "auto"), folder)
+    before = ranked(folder / "out")
+    project.edit({"/report/metrics": ["accuracy"]})
+    launch(emitted(project, "--pack", "auto"), folder, "-resume")
+    assert cached(folder)
+    project.tlimb("rank", "-o", "again", "--no-pictures")
+    assert ranked(folder / "out") == ranked(project.folder / "again") != before
 
 
 def test_p24_a_nested_cross_validation_gives_the_bytes_of_the_local_run(study, launch, tmp_path):

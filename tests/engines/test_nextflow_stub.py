@@ -20,7 +20,7 @@ def planned(build):
         return [row["task"] for row in csv.DictReader(file)]
 
 
-def test_a_stub_run_starts_every_task_of_the_plan_once_and_then_the_ranking_and_is_cached_whole(
+def test_a_stub_run_starts_every_task_of_the_plan_once_and_then_the_ranking_which_alone_is_not_cached(
     fresh, launch, tmp_path
 ):
     build, folder = emitted(fresh), tmp_path / "launch"
@@ -31,7 +31,8 @@ def test_a_stub_run_starts_every_task_of_the_plan_once_and_then_the_ranking_and_
     launch(build, folder, *STUB, "-resume")
     again = trace(folder / "out")
     assert sorted(row["tag"] for row in again) == sorted(row["tag"] for row in rows)
-    assert {row["status"] for row in again} == {"CACHED"}
+    anew = {row["tag"] for row in again if row["status"] != "CACHED"}
+    assert anew == {"ranking", "verdict"}
 
 
 def test_the_strict_parser_which_newer_nextflows_take_by_itself_starts_the_same_tasks(fresh, launch, tmp_path):

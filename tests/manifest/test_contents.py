@@ -6,6 +6,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_manifests import FIT, LINEAR, SEX, A, B, C, D
 
 from tlimb.language import model
 from tlimb.manifest import Fit, Kind, Manifest, Select, canonical
@@ -14,25 +15,6 @@ from tlimb.manifest.contents import CONTENTS
 from tlimb.manifest.faults import manifest_checker
 from tlimb.manifest.fields import key_of
 from tlimb.manifest.structure import content, content_json
-
-A, B, C, D = (letter * 64 for letter in "abcd")
-LINEAR = {"class": "tlimb.components.heads.linear.LinearHead", "revision": 1, "options": {"dropout": 0}}
-SEX = {"label": "sex", "classes": ["F", "M"], "counts": [4, 4], "mean": None, "sd": None}
-TRAINER = {
-    "epochs": 2, "steps": None, "batch_size": 3, "accumulate": 1, "precision": "fp32", "threads": 1, "device": "any",
-    "devices": 1, "deterministic": None, "monitor": None, "keep": "last", "early_stopping": None, "gradient_clip": None,
-}  # fmt: skip
-FIT = {
-    "kind": "fit", "scenario": LINEAR, "data": LINEAR, "architecture": LINEAR, "auxiliary": [], "weighting": None,
-    "heads": [{"name": "sex", "objective": LINEAR, "head": LINEAR, "weight": 1, "role": "source", "facts": SEX}],
-    "sampler": None, "optimizer": {**LINEAR, "code": D}, "scheduler": None, "trainer": TRAINER,
-    "freeze": {"up_to": None, "thaw_epoch": None, "thaw_every_epochs": None},
-    "adapt": {"heads": "new", "stem": None, "position": None, "missing": []},
-    "parents": {"encoder": A, "epochs_from": [C, B], "teacher": B},
-    "weights": {"encoder": {"sha256": D, "layout": LINEAR}},
-    "views": {"target": {"train": B, "val": None}, "source": {"train": C, "val": D}},
-    "inputs": {"shape": [2, 3, 4], "spacing_mm": [1, 2.5, 2]}, "seed": 7,
-}  # fmt: skip
 
 
 def faults(hashed):

@@ -63,3 +63,19 @@ def test_a_batch_larger_than_the_training_part_is_told_where_it_is_written(tmp_p
     line = (tmp_path / "study.yaml").read_text().splitlines()[found.place.span.line - 1]
     assert line[found.place.span.column - 1 :].startswith("13")
     assert told(tmp_path, ["A"] * 12, sampler="", trainer="batch_size: 12") == []
+
+
+@pytest.mark.parametrize("roles", ["source: many, target: few", "target: few, source: many"])
+def test_an_epoch_is_as_long_as_the_source_however_roles_are_written(tmp_path, roles):
+    sites = ["A"] * 12 + ["B"] * 4
+    columns = {"age": [20 + n for n in range(16)], "site": sites, "part": ["train"] * 14 + ["val", "test"]}
+    write_cohort(tmp_path, columns)
+    views = "".join(
+        f"  {name}: {{like: people, only: {{site: {site}}}}}\n" for name, site in (("many", "A"), ("few", "B"))
+    )
+    text = SPEC.replace("stages:\n", f"{views}stages:\n").replace(
+        "dataset: people\n    data", f"datasets: {{{roles}}}\n    data"
+    )
+    text = text.replace("SAMPLER", "scenario: domain_adaptation").replace("TRAINER", "batch_size: 4")
+    plan, _, _ = planned(tmp_path, text)
+    assert not [one.message for one in plan.problems if one.code == "batch-too-large"]

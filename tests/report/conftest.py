@@ -1,6 +1,8 @@
 """A small finished study on disk: two rows and a control, two repetitions, three searched learning rates."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,10 @@ from tlimb.cohorts import view
 from tlimb.manifest import Gate, Graph, Manifest, digest
 from tlimb.report.request import RankRequest
 from tlimb.store import Store, seal
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "manifest"))
+
+from whole_manifests import LINEAR, whole
 
 PEOPLE = 40
 CLASSES = ["F", "M"]
@@ -77,6 +83,7 @@ class Study:
         return name
 
     def add(self, hashed, uses=(), gates=()):
+        hashed = whole(hashed)
         work = digest(hashed)
         old = self.nodes.get(work)
         if old is not None:
@@ -85,13 +92,11 @@ class Study:
         return work
 
     def fit(self, stage, row, rate, replicate, seed=None, parent=None):
-        head = {"name": "sex", "facts": {"label": "sex", "classes": CLASSES}}
+        scenario = {**LINEAR, "options": {"stage": stage, "row": row, "rate": rate}}
         hashed = {
             "kind": "fit",
-            "heads": [head],
-            "stage": stage,
-            "row": row,
-            "rate": rate,
+            "heads": [{"name": "sex", "facts": {"label": "sex", "classes": CLASSES}}],
+            "scenario": scenario,
             "seed": replicate if seed is None else seed,
             "parents": {} if parent is None else {"encoder": parent},
         }
@@ -115,7 +120,7 @@ class Study:
         with self.store.staging() as staged:
             if tensors is not None:
                 save_file(tensors, staged / "predictions.safetensors")
-            seal(staged, {"status": "done", "environment": {"torch": "2.15"}, **result})
+            seal(staged, {"work": work, "status": "done", "environment": {"torch": "2.15"}, **result})
             self.store.publish(work, staged)
 
     def predictions(self, right, seed=0):

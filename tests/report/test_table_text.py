@@ -26,6 +26,27 @@ def test_columns_of_the_terminal_table_begin_at_one_place(table):
         assert all(place == 0 or line[place - 1] == " " for place in starts)
 
 
+def test_a_table_with_intervals_says_above_it_that_they_hold_trainings_fixed(finished, load_metric):
+    request = evolve(finished.request, resamples=50)
+    table = rank(finished.graph, finished.store, finished.private, request, load_metric)
+    said = "[low, high]: 95 % intervals over participants; trained weights held fixed"
+
+    lines = text.text(table).splitlines()
+    assert lines[1] == said
+    assert next(line for line in lines if line.startswith("---")) == lines[4]
+    lines = text.markdown(table).splitlines()
+    assert lines[lines.index("## held_out") : lines.index("## held_out") + 5][1:4] == ["", said, ""]
+    (note,) = [one for one in json.loads(text.to_json(table))["notes"] if "95 % interval" in one]
+    assert "trained weights held fixed" in note
+
+
+def test_a_table_without_intervals_does_not_speak_of_them(finished, load_metric):
+    request = evolve(finished.request, resamples=0)
+    table = rank(finished.graph, finished.store, finished.private, request, load_metric)
+
+    assert "95 %" not in text.text(table) + text.markdown(table)
+
+
 def test_csv_numbers_come_back_to_the_last_digit(table):
     rows = list(csv.DictReader(io.StringIO(text.separated(table))))
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent.parent / "training")]
 
-from node_manifests import Cohort  # noqa: E402
-
 import pytest  # noqa: E402
+from node_manifests import Cohort  # noqa: E402
 
 
 @pytest.fixture

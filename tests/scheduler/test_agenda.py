@@ -115,3 +115,109 @@ def test_ten_thousand_nodes_cost_no_more_than_their_edges():
         agenda.finish(manifest.work, 0)
     assert len(agenda.computed) == 10_000
     assert len(looked) < 30_000
+
+
+class Counted(str):
+    """A work that counts how often it is looked up, hashed or compared in any dict or set."""
+
+    __slots__ = ()
+    looked = 0
+
+    def __hash__(self):
+        Counted.looked += 1
+        return super().__hash__()
+
+    def __eq__(self, other):
+        return super().__eq__(other)
+
+
+def gated(count):
+    """A pretraining, so many fits of it, a selection among them, and a test of each that waits for the selection."""
+
+    def node(hashed, **more):
+        made = Manifest.of(hashed)
+        return Manifest(Counted(made.work), hashed, **more)
+
+    root = node({"kind": "fit", "n": 0, "parents": {}})
+    fits = [node({"kind": "fit", "n": n, "parents": {"encoder": root.work}}) for n in range(1, count)]
+    choice = node({"kind": "select", "parents": {"candidates": [fit.work for fit in fits]}})
+    tests = [
+        node({"kind": "predict", "parents": {"model": fit.work}}, gates=(Gate(choice.work, place),))
+        for place, fit in enumerate(fits)
+    ]
+    return Graph({made.work: made for made in (root, *fits, choice, *tests)})
+
+
+def looked_up(count, found):
+    graph = gated(count)
+    store = Memory({work: {"status": "done", "chosen": 0} for work in graph.nodes} if found else {})
+    Counted.looked = 0
+    agenda = Agenda(graph, store)
+    while True:
+        list(agenda.settle())
+        manifest = next(agenda.ready(), None)
+        if manifest is None:
+            break
+        agenda.start(manifest.work)
+        store.found[manifest.work] = {"status": "done", "chosen": 0}
+        agenda.finish(manifest.work, 0)
+    assert len(agenda.reused if found else agenda.computed) == count + 2
+    return Counted.looked
+
+
+def test_a_finished_plan_is_recognised_by_a_number_of_looks_that_grows_with_its_nodes():
+    few, many = looked_up(100, found=True), looked_up(1_000, found=True)
+    assert many < 12 * few
+
+
+def test_what_is_offered_costs_no_look_at_what_waits_behind_it():
+    nodes = [Manifest.of({"kind": "fit", "n": n, "parents": {}}) for n in range(1_000)]
+    read = []
+
+    class Reading(dict):
+        def __getitem__(self, work):
+            read.append(work)
+            return super().__getitem__(work)
+
+    agenda = Agenda(Graph(Reading({m.work: m for m in nodes})), Memory())
+    list(agenda.settle())
+    read.clear()
+    for _ in nodes:
+        manifest = next(agenda.ready())
+        agenda.start(manifest.work)
+        agenda.finish(manifest.work, 0)
+    assert len(agenda.computed) == 1_000
+    assert len(read) < 5_000
+
+
+def test_what_was_offered_and_not_taken_is_offered_again_in_the_same_order():
+    nodes = [Manifest.of({"kind": "fit", "n": n, "parents": {}}) for n in range(5)]
+    agenda = Agenda(Graph({m.work: m for m in nodes}), Memory())
+    list(agenda.settle())
+    offered = agenda.ready()
+    assert [next(offered), next(offered)] == nodes[:2]
+    offered.close()
+    agenda.look_again(nodes[0].work)
+    assert list(agenda.ready()) == nodes[1:]
+    list(agenda.settle())
+    for manifest in agenda.ready():
+        agenda.look_again(manifest.work)
+    list(agenda.settle())
+    assert list(agenda.ready()) == list(agenda.ready()) == nodes
+
+
+def test_nothing_is_offered_once_a_run_could_not_write_and_that_is_the_code_of_the_whole():
+    nodes = [Manifest.of({"kind": "fit", "n": n, "parents": {}}) for n in range(4)]
+    agenda = Agenda(Graph({m.work: m for m in nodes}), Memory())
+    list(agenda.settle())
+    for manifest in nodes[:3]:
+        agenda.start(manifest.work)
+    agenda.finish(nodes[0].work, 65, "bad image")
+    assert list(agenda.ready()) == [nodes[3]]
+    agenda.finish(nodes[1].work, 73, "cannot write")
+    list(agenda.settle())
+    assert list(agenda.ready()) == []
+    agenda.finish(nodes[2].work, 0)
+    assert list(agenda.ready()) == []
+    summary = agenda.summary()
+    assert (summary.code, summary.pending, summary.computed) == (73, (nodes[3].work,), (nodes[2].work,))

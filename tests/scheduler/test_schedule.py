@@ -12,6 +12,7 @@ from node_manifests import AGE, Cohort, fit_manifest, graph_of, predict_manifest
 
 from tlimb.manifest import Gate, Manifest
 from tlimb.protocol.options import Options
+from tlimb.scheduler.graph_state import Agenda
 from tlimb.scheduler.preload import modules_of
 from tlimb.scheduler.supervise import run_here, supervise
 from tlimb.store import Store
@@ -105,6 +106,53 @@ def test_p12_a_diverged_candidate_never_wins_and_its_descendants_are_skipped(coh
     assert summary.closed == (tests[0].work,)
     again = run_here(graph_of(wild, tame, choice, *tests), places)
     assert (again.computed, again.failed[wild.work].code) == ((), 76)
+
+
+class Full:
+    """Six trainings and their tests, and a store in which no object can be made: its `tmp` leads into the kernel."""
+
+    def __init__(self, cohort):
+        train = cohort.view(range(4))
+        self.fits = [fit_manifest(train, optimizer=toy("ToyAdam", lr=1e-3 * (n + 1))) for n in range(6)]
+        self.tests = [predict_manifest(fit.work, train) for fit in self.fits]
+        self.graph = graph_of(*self.fits, *self.tests)
+        self.places = cohort.places()
+        (self.places.store / "v1").mkdir(parents=True)
+        (self.places.store / "v1" / "tmp").symlink_to("/sys/kernel")
+
+
+def test_p5_nothing_new_starts_once_a_run_could_not_write_its_result(cohort):
+    full, started = Full(cohort), []
+    summary = run_here(full.graph, full.places, observer=lambda event: started.append(event["event"]))
+    assert (started.count("started"), summary.code) == (1, 73)
+    assert summary.failed.keys() == {full.fits[0].work}
+    assert set(summary.pending) == {node.work for node in (*full.fits[1:], *full.tests[1:])}
+
+
+def test_p5_what_runs_beside_a_run_that_could_not_write_is_let_end_and_nothing_new_starts(cohort):
+    full, events = Full(cohort), []
+    summary = supervise(full.graph, full.places, 2, Options(check=False), events.append)
+    started = {event["work"] for event in events if event["event"] == "started"}
+    assert started == {fit.work for fit in full.fits[:2]} == summary.failed.keys()
+    assert {failure.code for failure in summary.failed.values()} == {73}
+    assert (summary.code, len(summary.pending)) == (73, 8)
+    # There is room again, and the same command goes on.
+    (full.places.store / "v1" / "tmp").unlink()
+    assert len(supervise(full.graph, full.places, 2, Options(check=False)).computed) == 12
+
+
+def test_no_more_runs_are_looked_at_than_there_are_workers(cohort, monkeypatch):
+    bad = [fit_manifest(cohort.view(range(4)), seed=seed, architecture=toy("NoSuchThing")) for seed in range(12)]
+    real, looked = Agenda.ready, []
+
+    def ready(self):
+        for manifest in real(self):
+            looked.append(manifest)
+            yield manifest
+
+    monkeypatch.setattr(Agenda, "ready", ready)
+    assert len(supervise(graph_of(*bad), cohort.places(), 2, Options(check=False)).failed) == 12
+    assert looked == bad
 
 
 def with_lineage(graph, *selects):

@@ -6,28 +6,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from published import RESULT, WORK, objects_of, publish
 
-from tlimb.store import Store, disk, seal, upkeep
-
-WORK = hashlib.sha256(b"work").hexdigest()
-RESULT = {"kind": "fit", "status": "done", "environment": {"torch": "1"}}
-
-
-def publish(store, work=WORK, content=b"weights", result=RESULT):
-    with store.staging() as staged:
-        disk.write(staged / "encoder.safetensors", content)
-        disk.write(staged / "history.json", b"[]")
-        seal(staged, result)
-        return store.publish(work, staged)
-
-
-def objects_of(store):
-    return [path for path in (store.base / "objects").rglob("*") if path.is_file()]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
+from tlimb.store import Store, disk, upkeep
 
 
 def test_what_was_published_is_there_whole_and_read_only(store):
@@ -178,6 +159,25 @@ def test_p4_other_bytes_of_another_environment_are_no_nondeterminism(store):
     assert (second.won, second.nondeterminism) == (False, False)
 
 
+def test_two_results_whose_folders_were_swapped_are_damaged_and_none_can_be_published_under_another_name(store):
+    reports, other = [], hashlib.sha256(b"other").hexdigest()
+    store.report = lambda work, reason: reports.append((work, reason))
+    publish(store)
+    publish(store, other, content=b"other weights")
+    one, two, aside = store.path(WORK), store.path(other), store.root / "aside"
+    for source, target in ((one, aside), (two, one), (aside, two)):
+        source.rename(target)
+    assert (store.glance(WORK), store.glance(other)) == (None, None)
+    assert [line.status for line in upkeep.ls(store)] == ["damaged", "damaged"]
+    assert upkeep.verify(store).damaged_results == tuple(sorted([WORK, other]))
+    assert sorted(reports) == [(work, "this is the result of another run") for work in sorted([WORK, other])]
+    assert store.entry(WORK) is None
+    with pytest.raises(ValueError, match="another run"):
+        publish(store, WORK, result={**RESULT, "work": other})
+    publish(store)
+    assert (store.entry(WORK) / "encoder.safetensors").read_bytes() == b"weights"
+
+
 @pytest.mark.parametrize("name", ["encoder.safetensors", "history.json", "result.json"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "extra"])
 def test_p9_a_corrupt_entry_is_put_into_quarantine_and_made_again(store, name, damage):
@@ -267,40 +267,6 @@ def test_a_damaged_volume_is_absent_and_kept_aside(store):
     assert store.cache_read("recipe", "key") is None
     assert not path.exists()
     assert len(list((store.base / "quarantine").iterdir())) == 2
-
-
-def test_verify_reads_everything_and_names_what_is_damaged(store):
-    other = hashlib.sha256(b"other").hexdigest()
-    publish(store)
-    bad = publish(store, other).path / "history.json"
-    bad.chmod(0o644)
-    bad.write_bytes(b"{}")
-    store.cache_write("recipe", "a" * 64, b"volume")
-    store.cache_write("recipe", "b" * 64, b"volume")
-    flipped = store.cache_path("recipe", "b" * 64)
-    flipped.chmod(0o644)
-    flipped.write_bytes(b"w" + flipped.read_bytes()[1:])
-    assert upkeep.verify(store) == upkeep.Verified(1, 1, (other,), ("b" * 64,))
-    assert [line.work for line in upkeep.ls(store)] == [WORK]
-    files, size = upkeep.du(store)["objects"]
-    assert files == len(list(store.path(WORK).iterdir()))
-    assert size == sum(path.stat().st_size for path in store.path(WORK).iterdir())
-
-
-def test_gc_keeps_what_is_kept_and_young_folders_whatever_our_clock_says(store, monkeypatch):
-    other = hashlib.sha256(b"other").hexdigest()
-    publish(store)
-    publish(store, other)
-    young, old = store.base / "tmp" / "young", store.base / "tmp" / "old"
-    for folder in (young, old):
-        folder.mkdir()
-        (folder / "file").write_bytes(b"x")
-    for path in (old, old / "file"):
-        os.utime(path, (1, 1))
-    monkeypatch.setattr("time.time", lambda: 4e9)
-    upkeep.gc(store, keep=[WORK])
-    assert list(store.works()) == [WORK]
-    assert [path.name for path in (store.base / "tmp").iterdir()] == ["young"]
 
 
 ACTIONS = st.lists(

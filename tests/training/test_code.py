@@ -69,9 +69,10 @@ def test_a_users_code_is_identified_without_importing_it(tmp_path):
     (folder / "single.py").write_text("class One:\n    x = 2\n")
     assert single != identity("single.One", (folder,))
     whole = identity("several.inner.Thing", (folder,))
-    assert whole == identity("several.inner.broken.Thing", (folder,))
+    broken = identity("several.inner.broken.Thing", (folder,))
     (package / "broken.py").write_text("def (:")
-    assert whole != identity("several.inner.Thing", (folder,))
+    assert whole == identity("several.inner.Thing", (folder,))
+    assert broken != identity("several.inner.broken.Thing", (folder,))
     assert identity("nowhere.One", (folder,)) is None
 
 

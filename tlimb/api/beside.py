@@ -1,6 +1,7 @@
 """The folder `.tlimb` beside a spec: where it is and what its catalogue says, at the cost of a look."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +15,16 @@ _MODELINE = re.compile(r"^#\s*yaml-language-server:\s*\$schema=(\S+)", re.MULTIL
 
 
 def home(source: Source) -> Path:
-    """Give the folder of the editor's files: where the spec's first line points, else upward, else beside it."""
+    """Return the folder of the editor's files: where the spec's first line points, else upward, else beside it.
+
+    It is a `.tlimb` in the spec's folder or above: a spec of somebody else cannot name a schema of another project.
+    """
     base = source.path.resolve().parent
     line = _MODELINE.search(source.text)
-    if line is not None and "://" not in line[1] and Path(line[1]).name == SCHEMA:
-        return (base / line[1]).parent
+    if line is not None and "://" not in line[1]:
+        named = Path(os.path.normpath(base / line[1]))
+        if named.parts[-2:] == (FOLDER, SCHEMA) and named.parent.parent in (base, *base.parents):
+            return named.parent
     return above(base) or base / FOLDER
 
 

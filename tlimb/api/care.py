@@ -18,6 +18,7 @@ from tlimb.api.load import Loaded
 from tlimb.api.planning import store_of
 from tlimb.api.project import SPEC_ROOT, Project
 from tlimb.cohorts.hashing import HashCache
+from tlimb.describe import run_extra
 from tlimb.plan.plan import Plan
 from tlimb.plan.write import cell
 from tlimb.problems import Severity, TlimbError
@@ -29,20 +30,19 @@ ROOM_BYTES = 2 << 30
 """Less free room than this in the store is a finding."""
 PROBE = """
 import importlib, json
-absent = {{}}
+absent = set()
 for name in {names!r}:
     try:
         importlib.import_module(name)
     except Exception as error:  # a broken driver or a half-installed package raises anything
-        absent |= {{getattr(error, "name", None) or name: None}}
+        absent.add(isinstance(error, ImportError) and error.name or name)
 if absent:
-    print(json.dumps([list(absent), ""]))
+    print(json.dumps([sorted(absent), ""]))
 else:
     import torch
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
     print(json.dumps([[], f"torch {{torch.__version__}}, {{gpu}}"]))
 """
-IMPORTS = ("torch", "lightning", "timm", "monai", "nibabel", "numpy", "scipy", "sklearn", "safetensors")
 
 
 @frozen
@@ -78,10 +78,9 @@ def doctor(loaded: Loaded, place: Project) -> Iterator[Check]:
 
 def _packages() -> Check:
     """Import what training needs in a process of its own, all of it, so that all that is missing is told at once."""
-    made = subprocess.run(
-        [sys.executable, "-P", "-c", PROBE.format(names=IMPORTS)], capture_output=True, text=True, check=False
-    )
-    help_ = "pip install 'tlimb[run]'; without them this machine can validate and plan"
+    words = [sys.executable, "-P", "-c", PROBE.format(names=run_extra.modules())]
+    made = subprocess.run(words, capture_output=True, text=True, check=False)
+    help_ = f"{run_extra.INSTALL}; without them this machine can validate and plan"
     if made.returncode:
         said = (made.stderr.strip().splitlines() or [f"it ended with status {made.returncode}"])[-1]
         return Check("training packages", False, said, help_)
@@ -161,7 +160,7 @@ def verify_images(loaded: Loaded, place: Project, progress: Callable[[int, int],
     cohorts = open_cohorts(study, place, hashes, progress)
     said = [f"{name}: {len(cohorts.cohort(name).rows)} images" for name in study.datasets]
     hashes.save()
-    return [*said, f"{hashes.hashed} files read, {hashes.hits} known by size and time"]
+    return [*said, f"{hashes.fresh} files read, {hashes.hits} known by size and time"]
 
 
 def predictions(

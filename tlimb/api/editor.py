@@ -118,7 +118,7 @@ class Files:
         """Write both files and give their paths.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the folder cannot be written, or is a link.
         """
         imported = list(self.allow) or (self.before.get("imported", []) if self.code == self.before.get("code") else [])
         made = schema.spec(self.catalogue, self.shared())
@@ -134,7 +134,7 @@ class Files:
                 "specs": self.specs,
             },
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
+        disk.make_below(self.folder.parent, self.folder)
         for name, value in content.items():
             disk.write_atomically(self.folder / name, json.dumps(value, ensure_ascii=False).encode() + b"\n", 0o644)
         return [self.folder / name for name in content]

@@ -1,5 +1,6 @@
 """A plan to a project of a workflow engine, on disk."""
 
+import errno
 import hashlib
 import json
 import os
@@ -58,9 +59,9 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     """Put together what a project is made of, with warnings of what the backend does not express.
 
     Raises:
-        TlimbError: the backend is unknown, or cannot express what the study asks for.
+        TlimbError: the backend is unknown, not allowed, or cannot express what the study asks for.
     """
-    chosen = backend(asked.backend)
+    chosen = backend(asked.backend, place.allow)
     study = plan.study
     found = loaded.source.resolve(problems(study.execution, asked.profile, chosen))
     if any(problem.severity is Severity.ERROR for problem in found):
@@ -186,6 +187,7 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
     listed = canonical(hashes).encode()
     if not force:
         _refuse_foreign(folder, texts, before)
+    _refuse_links(folder, chain(texts, before))
     folder.mkdir(parents=True, exist_ok=True)
     disk.write_atomically(folder / BEGUN, listed)
     made: set[str] = set()
@@ -198,7 +200,7 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         if above not in made:
             Path(above).mkdir(parents=True, exist_ok=True)
             made.add(above)
-        with open(path, "wb") as file:  # noqa: PTH123 -- as above
+        with open(path, "wb", opener=disk.unlinked) as file:
             file.write(text)
     for name in sorted(before.keys() - hashes.keys()):
         (folder / name).unlink(missing_ok=True)
@@ -241,14 +243,14 @@ def _refuse_foreign(folder: Path, texts: Mapping[str, bytes], before: Mapping[st
         return
     wrong = [(name, False) for name in _in_the_way(folder, texts)]
     for name in chain(texts, before.keys() - texts.keys()):
-        path = f"{folder}/{name}"
         try:
-            data = Path(path).read_bytes()
+            with open(f"{folder}/{name}", "rb", opener=disk.unlinked) as file:
+                data = file.read()
         except (FileNotFoundError, NotADirectoryError):
-            if os.path.islink(path):  # noqa: PTH114 -- as above
-                wrong.append((name, False))
             continue
-        except IsADirectoryError:
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR):
+                raise
             wrong.append((name, False))
             continue
         known = before.get(name, ())
@@ -266,12 +268,29 @@ def _refuse_foreign(folder: Path, texts: Mapping[str, bytes], before: Mapping[st
 
 
 def _in_the_way(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """Give what is no folder, or a link to none, where a folder of the project would be made."""
-    for above in sorted({os.path.dirname(name) for name in names}):  # noqa: PTH120 -- as above
-        for name in (Path(above), *Path(above).parents):
-            path = folder / name
-            if path != folder and os.path.lexists(path) and not path.is_dir():
-                yield name.as_posix()
+    """Give what is no folder, or a link, where a folder of the project would be made."""
+    for name in _folders(names):
+        path = folder / name
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            yield name.as_posix()
+
+
+def _refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse folders of a project that are links, `--force` or not: files elsewhere would be written and removed.
+
+    Raises:
+        TlimbError: there is one; nothing is written yet.
+    """
+    for name in _folders(names):
+        if (folder / name).is_symlink():
+            help_ = ("remove the link", "or emit into another folder:   -o FOLDER")
+            raise TlimbError(Problem("not-ours", f"`{name}` is a link", help=help_), ExitCode.CANNOT_WRITE)
+
+
+def _folders(names: Iterable[str]) -> list[Path]:
+    """Return the folders of some files below a project's own."""
+    above = {Path(one) for one in {os.path.dirname(name) for name in names}}  # noqa: PTH120 -- as above
+    return sorted({name for one in above for name in (one, *one.parents)} - {Path()})
 
 
 def write_places(folder: Path, place: Project) -> Path:
@@ -284,7 +303,7 @@ def write_places(folder: Path, place: Project) -> Path:
         "weights": {digest: str(path) for digest, path in sorted(place.weights.items())},
     }
     path = folder / OWN_PLACES
-    path.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_below(folder, path.parent)
     disk.write_atomically(path, (json.dumps(content, indent=2) + "\n").encode(), 0o600)
     return path
 

@@ -17,6 +17,7 @@ from tlimb.cohorts.declaration import Declaration, ForeignReader
 from tlimb.cohorts.hashing import HashCache
 from tlimb.cohorts.view import private_folder
 from tlimb.describe import installed
+from tlimb.describe.loading import grant
 from tlimb.language import installed as installed_catalogue
 from tlimb.language.model import Dataset, Study
 from tlimb.manifest import canonical
@@ -104,7 +105,7 @@ def _refuse(declaration: Declaration, place: Project) -> None:
         wrong = own.stored(declaration)
         assert isinstance(wrong, Problem)
         raise TlimbError(wrong)
-    if not own.granted(reader.path, place.allow):
+    if not grant(reader.path, place.allow):
         message = f"`{declaration.reader}` is {reader.whose} and was not allowed"
         problem = Problem(
             "code-not-allowed", message, f"{declaration.pointer}/files", on_key=True, help=declaration.remake

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 
 PATH = re.compile(r"/[A-Za-z0-9_./@+=-]+\Z")
 """Paths that may reach a container engine and a batch script; the project checks them again."""
+RANKING = "ranking.json"
 CONTAINERS = ("docker", "podman", "apptainer", "singularity")
 
 
@@ -96,6 +98,34 @@ def _path(path: Path) -> str:
             Problem("path-not-allowed", message, help="use another folder, or a link to it"), ExitCode.USAGE
         )
     return text
+
+
+def ranked(launch: Launch) -> int | None:
+    """Return when the ranking in the output folder was written, in nanoseconds; None where there is none."""
+    try:
+        return (launch.outdir / RANKING).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def unranked(launch: Launch, before: int | None) -> list[str]:
+    """Return what to say of a launch that failed: nothing where it has made its ranking all the same.
+
+    An engine that cannot go on, as where the scheduler takes no jobs, ends before the last step.
+
+    Args:
+        launch: what was started.
+        before: what `ranked` gave before it.
+    """
+    if ranked(launch) != before:
+        return []
+    older = "" if before is None else f"; {launch.outdir / RANKING} is older than this launch"
+    project = shlex.quote(str(launch.project))
+    return [
+        f"the launch ended with no ranking{older}; finished runs are in the store, and the next launch goes on",
+        f"to see what is done:       tlimb status {project}",
+        f"to rank what is done:      tlimb rank {project} --allow-partial",
+    ]
 
 
 def start(words: Sequence[str]) -> int:

@@ -26,12 +26,14 @@ class Loaded:
         study: the typed study; None when the spec's shape is wrong.
         catalogue: the components it was checked against.
         problems: with places, in the order of the file.
+        form: the components with which its form was checked; None where the form has errors or was not checked.
     """
 
     source: Source
     study: Study | None
     catalogue: Catalogue
     problems: tuple[Problem, ...]
+    form: Catalogue | None = None
 
     @property
     def broken(self) -> bool:
@@ -60,21 +62,34 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 5000))
     read = source.read(path)
     problems = [*read.problems]
-    study = None
+    study = form = None
     other = None if read.unreadable else versions.check(read.root, str(path))
     if other is not None:
         problems.append(other)  # nothing else can be said of a language that is not ours
     elif not read.unreadable:
         # Plans never depend on what `.tlimb` holds: only the form is checked against the study's own components.
-        form = known if components is not None or not beside.there(read) else _with_own(read, known)
-        problems = checking.check(read, form)
+        offered = known if components is not None or not beside.there(read) else _with_own(read, known)
+        problems = checking.check(read, offered)
+        form = None if any(problem.severity is Severity.ERROR for problem in problems) else offered
         study = lower.lower(read)
         problems += [] if components is not None else installed.clashes(read.text)
         known = _meant(read, known)
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
         meant = rules.check(study, read, known, problems)
         problems = [*rules.noted(study, read, known, problems), *meant]
-    return Loaded(read, study, known, tuple(read.resolve(problems)))
+    return Loaded(read, study, known, tuple(read.resolve(problems)), form)
+
+
+def mismatches(loaded: Loaded) -> list[Problem]:
+    """Return what the JSON Schema refuses although the checks found no mistake of form: mistakes of tlimb's own.
+
+    `validate` asks for it, as its last check; what only plans or runs need not wait for jsonschema to be loaded.
+    """
+    if loaded.form is None:
+        return []
+    from tlimb.language import gate
+
+    return gate.check(loaded.source, loaded.form)
 
 
 def _meant(read: Source, known: Catalogue) -> Catalogue:

@@ -115,8 +115,12 @@ def place_of_manifests(first: Path, asked: Asked, places: Path | None = None) ->
         places: the file to read where TLIMB_PLACES names none; None for no such file.
 
     Raises:
-        TlimbError: the file of TLIMB_PLACES cannot be read.
+        TlimbError: the file of TLIMB_PLACES cannot be read, or a profile is asked for.
     """
+    if asked.profile is not None:
+        message = f"there is no profile `{asked.profile}`: manifests and plan folders hold no `execution`"
+        problem = Problem("profile-unknown", message, help="name the study, or give places:   --root NAME=FOLDER")
+        raise TlimbError(problem, ExitCode.USAGE)
     here = Path.cwd()
     known = _places(os.environ.get(PLACES) or places)
     environment = {

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlimb.cohorts.own import granted
 from tlimb.describe import installed, static
-from tlimb.describe.code import module_file
+from tlimb.describe.closure import module_file
+from tlimb.describe.loading import grant
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.naming import class_paths
 from tlimb.language.source import Source
@@ -76,7 +76,7 @@ def describe(source: Source, catalogue: Catalogue, allow: Sequence[str] = ()) ->
             if kind is not None:
                 kinds.setdefault(path, kind)
     found = {path: listing for path in kinds if (listing := static.component(path, search)) is not None}
-    found |= _imported({path: kind for path, kind in kinds.items() if granted(path, allow)}, places, allow)
+    found |= _imported({path: kind for path, kind in kinds.items() if grant(path, allow)}, places, allow)
     made: dict[str, dict[str, Any]] = {}
     for path, listing in sorted(found.items()):
         made.setdefault(kinds[path], {})[path] = listing

@@ -273,7 +273,7 @@ def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
     """Write manifests and tables into a folder and give the number of files.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or a folder in it is a link.
     """
     request = (canonical(rank_request(plan, loaded)) + "\n",)
     made: set[str] = set()
@@ -282,9 +282,9 @@ def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
         path = str(output / name)
         folder = os.path.dirname(path)  # noqa: PTH120 -- pathlib doubles the time for a plan of 100,000 runs
         if folder not in made:
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            disk.make_below(output, Path(folder))
             made.add(folder)
-        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 -- as above
+        with open(path, "w", encoding="utf-8", opener=disk.unlinked) as file:
             file.writelines(text)
         count += 1
     return count

@@ -1,18 +1,25 @@
 """Where a study's things lie on this machine: roots, store, private folder; nothing here enters a digest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
 
 from tlimb.language.model import Study
-from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.language.rules.facts import listed
+from tlimb.problems import ExitCode, Problem, Severity, TlimbError
 
 SPEC_ROOT = "spec"
 """Name of the root that datasets without one of their own start from: the folder of the spec."""
 DEFAULTS = {"store": "tlimb-store", "private": "tlimb-private"}
 """Names of the folders beside the spec that hold results, and what may name people."""
+
+WITHOUT_ENGINE = {
+    "run": "`run` uses its `roots`, and computes on this machine with what is installed",
+    "plan": "`plan` uses its `roots` only",
+}
+"""What a command that starts no engine takes from a profile."""
 
 
 @frozen
@@ -62,7 +69,7 @@ def project(study: Study, spec: Path, asked: Asked) -> Project:
         TlimbError: a profile or root is not there.
     """
     folder = spec.resolve().parent
-    profile = _profile(study, asked)
+    profile = roots_of(study, asked.profile)
     machine = machine_roots(folder)
 
     def where(name: str, written: str | None) -> Path:
@@ -94,20 +101,56 @@ def project(study: Study, spec: Path, asked: Asked) -> Project:
     )
 
 
-def _profile(study: Study, asked: Asked) -> Mapping[str, str]:
-    if asked.profile is None:
+def roots_of(study: Study, profile: str | None) -> Mapping[str, str]:
+    """Return the roots that a profile sets; none without one.
+
+    Raises:
+        TlimbError: the study has no such profile (64).
+    """
+    if profile is None:
         return {}
     profiles = study.execution.profiles
-    if asked.profile not in profiles:
+    if profile not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         problem = Problem(
             "profile-unknown",
-            f"`{asked.profile}` is no profile of this study",
+            f"`{profile}` is no profile of this study",
             pointer="/execution/profiles",
             help=f"profiles here: {known}",
         )
         raise TlimbError(problem, ExitCode.USAGE)
-    return profiles[asked.profile].roots
+    return profiles[profile].roots
+
+
+def unread_settings(study: Study, name: str | None, command: str) -> Iterator[Problem]:
+    """Report what a profile sets and a command that starts no engine does not use.
+
+    Args:
+        study: the study.
+        name: name of the profile; None for none.
+        command: `run` or `plan`, both of which use a profile's roots, and `run` the workers of `local` too.
+    """
+    profile = None if name is None else study.execution.profiles.get(name)
+    if profile is None:
+        return
+    engine = None if profile.backend is None or profile.backend.name == "local" else profile.backend
+    given = {
+        "backend": engine,
+        "container": profile.container,
+        "resources": profile.resources,
+        "overrides": profile.overrides,
+    }
+    unread = [key for key, value in given.items() if value]
+    if unread:
+        yield Problem(
+            "profile-unread",
+            f"profile `{name}` also sets {listed(unread)}, which `{command}` does not use",
+            f"/execution/profiles/{name}/{unread[0]}",
+            on_key=True,
+            severity=Severity.INFO if command == "plan" else Severity.WARNING,
+            note=(WITHOUT_ENGINE[command],),
+            help=f"to use them:   tlimb emit SPEC --profile {name} -o FOLDER",
+        )
 
 
 def machine_roots(folder: Path) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from attrs import evolve
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request, store_of
 from tlimb.api.project import Project
+from tlimb.describe import run_extra
 from tlimb.manifest import Graph, Json
 from tlimb.plan.plan import Plan
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -21,10 +22,10 @@ try:
     from tlimb.report.table import Table
 except ImportError as error:
     raise TlimbError(
-        Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'"),
+        Problem("backend-missing", f"{error.name} is not installed", help=run_extra.INSTALL),
         ExitCode.BACKEND_MISSING,
     ) from error
-from tlimb.store import Store
+from tlimb.store import Store, disk
 
 FORMS: Mapping[str, Callable[[Table], str]] = {
     "text": text.text,
@@ -73,7 +74,7 @@ def write_tables(table: Table, output: Path) -> list[Path]:
     written = []
     for form, write in FORMS.items():
         path = output / f"ranking.{endings[form]}"
-        path.write_text(write(table).rstrip("\n") + "\n", encoding="utf-8")
+        disk.write_output(path, (write(table).rstrip("\n") + "\n").encode())
         written.append(path)
     return written
 

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from tlimb.api.load import Loaded
 from tlimb.api.project import Project
 from tlimb.cohorts.view import private_folder
+from tlimb.describe import run_extra
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Kind
@@ -27,7 +28,7 @@ class Settings:
     """How to run; none of it changes a bit of a result.
 
     Attributes:
-        workers: runs at a time; 0 for the number of CPU cores.
+        workers: runs at a time; 0 for what the study's backend `local` says, else the number of CPU cores.
         smoke: two batches a run, in a store of its own.
         deadline: seconds from now before which everything must have stopped and saved; None for none.
         same_environment: what was computed in another environment is computed again.
@@ -49,12 +50,8 @@ def need_torch() -> None:
     Raises:
         TlimbError: with exit code 69.
     """
-    from importlib.util import find_spec
-
-    if any(find_spec(name) is None for name in ("torch", "lightning", "numpy")):
-        problem = Problem(
-            "backend-missing", "torch and lightning are not installed here", help="pip install 'tlimb[run]'"
-        )
+    if absent := run_extra.missing():
+        problem = Problem("backend-missing", f"not installed here: {', '.join(absent)}", help=run_extra.INSTALL)
         raise TlimbError(problem, ExitCode.BACKEND_MISSING)
 
 
@@ -116,9 +113,16 @@ def smoke_place(place: Project) -> Project:
     return evolve(place, store=place.store.with_name(place.store.name + "-smoke"))
 
 
-def settled(settings: Settings, study: Study) -> Settings:
-    """Give the settings with what the study says of running."""
-    return evolve(settings, same_environment=study.execution.reuse == "same_environment")
+def settled(settings: Settings, study: Study, profile: str | None = None) -> Settings:
+    """Return the settings with what the study's `execution`, and one of its profiles, says of running here."""
+    chosen = None if profile is None else study.execution.profiles[profile]
+    engine = chosen.backend if chosen is not None and chosen.backend is not None else study.execution.backend
+    workers = engine.options.get("workers") if engine is not None and engine.name == "local" else None
+    return evolve(
+        settings,
+        workers=settings.workers or int(str(workers or 0)),
+        same_environment=study.execution.reuse == "same_environment",
+    )
 
 
 def smoke_study(loaded: Loaded) -> Loaded:

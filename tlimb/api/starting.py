@@ -80,7 +80,8 @@ def start(folder: Path, bids: Sequence[Path] = (), template: str | None = None, 
     if spec.exists() and not force:
         help_ = f"begin elsewhere, or write it anew with --force: {spec} is then lost"
         raise TlimbError(Problem("file-exists", f"`{spec}` is there already", help=help_), ExitCode.CANNOT_WRITE)
-    folder.mkdir(parents=True, exist_ok=True)
+    for name_ in (".tlimb", ".vscode"):
+        disk.make_below(folder, folder / name_)
     contents = {
         ".vscode/settings.json": _settings(name),
         ".vscode/extensions.json": json.dumps({"recommendations": ["redhat.vscode-yaml"]}, indent=2) + "\n",
@@ -93,7 +94,6 @@ def start(folder: Path, bids: Sequence[Path] = (), template: str | None = None, 
     if roots:
         _machine_roots(folder, roots)
     for path, content in made.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         disk.write_atomically(folder / path, content.encode())
     # With the names of this very study: its labels, datasets and stages are offered from the first key on.
     Files(read(spec)).write()
@@ -152,5 +152,4 @@ def _machine_roots(folder: Path, roots: Mapping[str, str]) -> None:
             raise TlimbError(Problem("file-exists", message, help="change it there"), ExitCode.CANNOT_WRITE)
         if name not in known:
             text = f"{text.rstrip()}\n{name}: {scalar(place)}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     disk.write_atomically(path, text.encode())

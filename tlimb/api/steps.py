@@ -1,13 +1,12 @@
 """The steps of a study as functions, for notebooks; the command line does the same with more to see."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
+from tlimb.api import planning
 from tlimb.api.deep import Network, check_deep
-from tlimb.api.load import Loaded
+from tlimb.api.load import Loaded, mismatches
 from tlimb.api.load import load as _load
-from tlimb.api.planning import check_data, make_plan, remember
 from tlimb.api.project import Asked, project
 from tlimb.api.running import Settings, run_graph, settled
 from tlimb.plan.plan import Plan
@@ -36,10 +35,11 @@ def validate(spec: str | Path, *, data: bool = False, deep: bool = False, asked:
         TlimbError: there is no such file, or the deep check is asked for where torch is not installed.
     """
     loaded = _load(Path(spec))
+    found = [*loaded.problems, *mismatches(loaded)]
     if loaded.broken or not (data or deep):
-        return list(loaded.problems)
-    found = check_deep(loaded, asked or Asked()).problems if deep else check_data(loaded, asked or Asked())
-    return [*loaded.problems, *found]
+        return found
+    more = check_deep(loaded, asked or Asked()).problems if deep else planning.check_data(loaded, asked or Asked())
+    return [*found, *more]
 
 
 def networks(loaded: Loaded, asked: Asked | None = None) -> tuple[Network, ...]:
@@ -51,13 +51,13 @@ def networks(loaded: Loaded, asked: Asked | None = None) -> tuple[Network, ...]:
     return check_deep(loaded, asked or Asked()).networks
 
 
-def plan(loaded: Loaded, asked: Asked | None = None) -> Plan:
+def make_plan(loaded: Loaded, asked: Asked | None = None) -> Plan:
     """Plan a loaded study.
 
     Raises:
         TlimbError: the spec or the data are at fault.
     """
-    return make_plan(loaded, project(loaded.sound(), loaded.source.path, asked or Asked()))
+    return planning.make_plan(loaded, project(loaded.sound(), loaded.source.path, asked or Asked()))
 
 
 def run(loaded: Loaded, asked: Asked | None = None, settings: Settings | None = None) -> Any:
@@ -67,9 +67,14 @@ def run(loaded: Loaded, asked: Asked | None = None, settings: Settings | None = 
         TlimbError: the spec or the data are at fault, or torch is not installed.
     """
     place = project(loaded.sound(), loaded.source.path, asked or Asked())
-    made = make_plan(loaded, place)
-    summary = run_graph(made.graph, place, settled(settings or Settings(), loaded.sound()), lambda _: None)
-    remember(made, place, loaded)
+    made = planning.make_plan(loaded, place)
+    summary = run_graph(
+        made.graph,
+        place,
+        settled(settings or Settings(), loaded.sound(), asked.profile if asked else None),
+        lambda _: None,
+    )
+    planning.remember(made, place, loaded)
     return summary
 
 
@@ -82,9 +87,4 @@ def results(loaded: Loaded, asked: Asked | None = None) -> Any:
     from tlimb.api.ranking import rank_plan
 
     place = project(loaded.sound(), loaded.source.path, asked or Asked())
-    return rank_plan(make_plan(loaded, place), loaded, place)
-
-
-# Importing the room `tlimb.plan` puts the module where the function belongs; inside tlimb rooms are imported by
-# their full names, so the name on the package is free for the function.
-vars(sys.modules["tlimb"])["plan"] = plan
+    return rank_plan(planning.make_plan(loaded, place), loaded, place)

@@ -12,6 +12,7 @@ from tlimb import __version__
 from tlimb.components import discovery
 from tlimb.components.base import Layout
 from tlimb.components.weights import Sorted, advice, arrange, read
+from tlimb.describe import loading
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 
@@ -124,8 +125,8 @@ def convert(path: Path, layout: str, out: Path, *, force: bool = False) -> Path:
     data = save({name: found.tensors[name].contiguous().clone() for name in sorted(found.tensors)})
     described = _description(path, sha256, layout, table, found, hashlib.sha256(data).hexdigest(), out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    disk.write(out, data)
-    disk.write(beside, (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
+    disk.write_output(out, data)
+    disk.write_output(beside, (json.dumps(described, indent=1, sort_keys=True) + "\n").encode())
     return beside
 
 
@@ -152,7 +153,7 @@ def _description(
 
 def _layout(name: str) -> Layout:
     try:
-        return discovery.find(discovery.path_of("layout", name), Layout)()
+        return loading.find(discovery.path_of("layout", name), Layout)()
     except TlimbError as error:
         raise TlimbError(error.problems, ExitCode.USAGE) from error
 

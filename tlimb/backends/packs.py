@@ -8,11 +8,10 @@ into it: equal studies give equal projects. A pack changes no work, so no result
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import Any
 
 from attrs import frozen
 
-from tlimb.manifest import Kind, Manifest
+from tlimb.manifest import Fit, Kind, Manifest
 
 VOXELS_PER_S = 1e6
 """Voxels that one core trains on in a second, with a small network; a test passes over each image once, forwards."""
@@ -119,25 +118,13 @@ def by_minutes(rows: Mapping[str, Sized]) -> Callable[[Kind, int], Packing]:
 
 def seconds(node: Manifest, rows: Mapping[str, Sized]) -> float:
     """Guess how long a node takes on one core, from its images, voxels and epochs."""
-    hashed = node.hashed
-    images = sum(len(rows[view]) if view in rows else UNKNOWN_ROWS for view in views_of(hashed))
-    if node.kind is not Kind.FIT:
-        return START_S + DECODE_S * images / (FORWARD if node.kind is Kind.PREDICT else 1.0)
-    shape = hashed["inputs"]["shape"]
+    content = node.content
+    images = sum(len(rows[view]) if view in rows else UNKNOWN_ROWS for view in content.views)
+    if not isinstance(content, Fit):
+        return START_S + DECODE_S * images / (FORWARD if content.kind is Kind.PREDICT else 1.0)
+    shape, trainer = content.inputs.shape, content.trainer
     voxels = UNKNOWN_VOXELS if shape is None else float(math.prod(shape))
-    trainer = hashed.get("trainer") or {}
-    passes = images * float(trainer.get("epochs") or 1)
-    if trainer.get("steps"):
-        passes = float(trainer["steps"]) * float(trainer.get("batch_size") or 1)
+    passes = images * float(trainer.fixed_epochs or 1)
+    if trainer.steps is not None:
+        passes = float(trainer.steps) * float(trainer.batch_size or 1)
     return START_S + passes * voxels / VOXELS_PER_S
-
-
-def views_of(hashed: Mapping[str, Any]) -> Iterator[str]:
-    """Give the digests of the views a node reads, each time it is named."""
-    pending: list[Any] = [hashed.get("views"), hashed.get("view")]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Mapping):
-            pending.extend(value.values())
-        elif isinstance(value, str):
-            yield value

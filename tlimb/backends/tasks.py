@@ -25,8 +25,6 @@ REFITS = 3
 """Level of refits among those of the kinds: after the selections, before the tests."""
 FILLS = "PREPARE"
 """Name of the step of cache fills: what a kind without stages is called, in capitals."""
-SOFT_ROLES = frozenset({"candidates", "epochs_from"})
-"""Roles whose works may have diverged: who reads them has to look at each one anyway."""
 
 
 @frozen(order=True)
@@ -205,10 +203,11 @@ def _task(step: Step, members: Sequence[Manifest], owner: Mapping[str, str]) -> 
 
 def _needs(node: Manifest, alone: bool) -> Iterator[tuple[str, bool]]:
     """Give the works a node waits for, and whether it is of no use without them."""
-    for role, value in node.hashed.get("parents", {}).items():
-        for work in _flat(value):
-            # Of several candidates only the chosen one is there to be tested; the runner looks.
-            yield work, alone and role not in SOFT_ROLES
+    # What gives no weights may have diverged: who reads it has to look at each one anyway.
+    ancestors = frozenset(node.content.ancestors)
+    for work in node.parents:
+        # Of several candidates only the chosen one is there to be tested; the runner looks.
+        yield work, alone and work in ancestors
     selects = {gate.select for gate in node.gates}
     yield from ((select, len(selects) == 1) for select in selects)
     yield from ((work, False) for work in node.after)
@@ -258,11 +257,3 @@ def _with_fills(
     kept = (changed.get(task.id, task) for task in made if task.id not in gone)
     moved = ((task, (evolve(link, parent=ids.get(link.parent, link.parent)) for link in task.links)) for task in kept)
     return [evolve(task, links=tuple(sorted(links, key=lambda link: link.parent))) for task, links in moved]
-
-
-def _flat(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _flat(item)

@@ -28,7 +28,9 @@ Private = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", help="a profile of the study's `execution`", autocompletion=completing.profiles),
+    typer.Option(
+        "--profile", help="a profile of the study's `execution`, such as `hpc`", autocompletion=completing.profiles
+    ),
 ]
 Allow = Annotated[
     list[str] | None,

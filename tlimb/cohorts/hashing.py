@@ -38,13 +38,13 @@ class HashCache:
         private: the private folder; None keeps scans in memory only.
         full: ignore what is kept and read everything again (`verify --full`).
         hits: images that were not opened.
-        hashed: images that were read.
+        fresh: images that were read.
     """
 
     private: Path | None = None
     full: bool = False
     hits: int = 0
-    hashed: int = 0
+    fresh: int = 0
     _known: dict[str, tuple[Stat, Scan]] = field(factory=dict, init=False, repr=False)
     _changed: set[str] = field(factory=set, init=False, repr=False)
 
@@ -73,7 +73,7 @@ class HashCache:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for position, (stat, outcome) in zip(todo, pool.map(_fresh, [paths[p] for p in todo]), strict=True):
                 outcomes[position] = outcome
-                self.hashed += 1
+                self.fresh += 1
                 done += 1
                 if stat is not None and isinstance(outcome, Scan):
                     self._known[str(paths[position])] = (stat, outcome)

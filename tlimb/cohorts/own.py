@@ -29,12 +29,6 @@ FOLDER = "indexes"
 VERSION = 2
 
 
-def granted(class_path: str, allow: Iterable[str]) -> bool:
-    """Say whether the module of a class path may be imported."""
-    module = class_path.rpartition(".")[0]
-    return any(module == prefix or module.startswith(prefix + ".") for prefix in allow)
-
-
 def path_of(declaration: Declaration) -> Path:
     """Give the file of a dataset's index; other options or other code give another name."""
     assert declaration.private_root is not None

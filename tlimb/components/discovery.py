@@ -1,8 +1,7 @@
 """Finding components: by kind and name, by class path, and all that there are.
 
 A component's name is the name of its file; there is no list to edit. A third party gives components by entry points
-of the groups `tlimb.architectures` and so on, or is named by a class path. The manifest says which code it needs; only
-the caller's `allow` grants it, and the object that was found is checked, not only its name.
+of the groups `tlimb.architectures` and so on, or is named by a class path. `describe.loading` imports what was found.
 """
 
 import importlib
@@ -11,12 +10,13 @@ import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from tlimb.components import contracts
-from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.describe import loading
+from tlimb.describe.loading import refuse
 
 T = TypeVar("T")
 HERE = "tlimb.components"
@@ -89,7 +89,7 @@ def entry_points(kind: str) -> dict[str, str]:
     for entry in importlib.metadata.entry_points(group=f"tlimb.{KINDS[kind].folder}"):
         owner = entry.dist.name if entry.dist is not None else "an unnamed package"
         if entry.name in owners:
-            _refuse("name-twice", f"the {kind} `{entry.name}` is given by {owners[entry.name]} and by {owner}")
+            refuse("name-twice", f"the {kind} `{entry.name}` is given by {owners[entry.name]} and by {owner}")
         owners[entry.name] = owner
         found[entry.name] = entry.value.replace(":", ".")
     return found
@@ -112,88 +112,13 @@ def path_of(kind: str, name: str) -> str:
     known = [*names(kind), *foreign]
     near = get_close_matches(name, known, n=1)
     hint = (f"did you mean `{near[0]}`?",) if near else ()
-    return _refuse(f"unknown-{kind}", f"no {kind} is called `{name}`", *hint, f"there are: {', '.join(sorted(known))}")
-
-
-def find(path: str, base: type[T], allow: Sequence[str] = ()) -> type[T]:
-    """Import a class by its path.
-
-    Args:
-        path: module and class, such as `my_lab.nets.Tiny`.
-        base: what it must derive from.
-        allow: module prefixes that the caller trusts; tlimb's own components always are.
-
-    Raises:
-        TlimbError: with exit code 77 when it is not allowed or not what the place asks for, 64 when there is none.
-    """
-    module_name, _, name = path.rpartition(".")
-    granted = next((prefix for prefix in (HERE, *allow) if _under(module_name, prefix)), None)
-    if granted is None:
-        top = module_name.split(".")[0] or path
-        _refuse(
-            "code-not-allowed", f"{path} is no part of tlimb and was not allowed", f"add --allow {top} if you trust it"
-        )
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        problem = Problem("no-such-class", f"{path} cannot be imported ({type(error).__name__})")
-        raise TlimbError(problem, ExitCode.USAGE) from error
-    if not inspect.isclass(found) or not issubclass(found, base):
-        _refuse("wrong-kind", f"{path} is not a {base.__name__}")
-    # A name such as my_lab.nets.os.system passes any check of the name; what counts is where the class was defined.
-    if not _under(found.__module__, granted):
-        _refuse("foreign-class", f"{path} is defined elsewhere, in {found.__module__}")
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-        _refuse("unfinished-class", f"{path} lacks {missing}", exit_code=ExitCode.USAGE)
-    return found
+    return refuse(f"unknown-{kind}", f"no {kind} is called `{name}`", *hint, f"there are: {', '.join(sorted(known))}")
 
 
 def instantiate(component: Mapping[str, Any], base: type[T], *positional: Any, allow: Sequence[str] = ()) -> T:
-    """Make a component, and the components in its options.
-
-    Args:
-        component: {"class", "revision", "options"} as in a manifest; options may hold such mappings, alone or in lists.
-        base: what it must derive from.
-        *positional: what the runner hands over before the options.
-        allow: module prefixes that the caller trusts.
-
-    Raises:
-        TlimbError: it is not allowed, of another revision than planned, or refuses its options.
-    """
-    cls = find(component["class"], base, allow)
-    expected, revision = component.get("revision", 1), getattr(cls, "revision", 1)
-    if expected != revision:
-        _refuse(
-            "other-revision",
-            f"{component['class']} has revision {revision} here, the plan was made for revision {expected}",
-            "plan the study again with this version of tlimb",
-            exit_code=ExitCode.USAGE,
-        )
-    options = {name: _inner(value, _base_of(name), allow) for name, value in component.get("options", {}).items()}
-    try:
-        return cast("Any", cls)(*positional, **options)
-    except (TypeError, ValueError) as error:
-        problem = Problem("bad-option", f"{component['class']} cannot be made: {error}")
-        raise TlimbError(problem, ExitCode.USAGE) from error
+    """Make a component as `loading.instantiate` does, where an option called after a kind holds components of it."""
+    return loading.instantiate(component, base, *positional, allow=allow, inner=_base_of)
 
 
 def _base_of(option: str) -> type[contracts.Component]:
-    """Give what a component in an option must be: of the kind that the option is called after, if there is one."""
     return KINDS[option].base if option in KINDS else contracts.Component
-
-
-def _inner(value: Any, base: type[contracts.Component], allow: Sequence[str]) -> Any:
-    if isinstance(value, Mapping) and {"class", "options"} <= set(value):
-        return instantiate(value, base, allow=allow)
-    if isinstance(value, list | tuple):
-        return [_inner(item, base, allow) for item in value]
-    return value
-
-
-def _under(module: str, prefix: str) -> bool:
-    return module == prefix or module.startswith(prefix + ".")
-
-
-def _refuse(code: str, message: str, *hints: str, exit_code: ExitCode = ExitCode.POLICY) -> NoReturn:
-    raise TlimbError(Problem(code, message, help=hints), exit_code)

@@ -1,9 +1,9 @@
-"""The identity of a user's own code: a hash of what it means, found by path arithmetic and never by importing.
+"""The identity of user code: a hash of what it means, found by path arithmetic and never by importing.
 
-The syntax trees of the module, of every module of its package and of all that they import from the code folder are
-hashed without docstrings; comments and layout are not in them. So a study is planned without running a line of user
-code, a component whose code changed is new work, and the runner can tell that it holds the code that was planned
-with.
+The syntax trees of the module and of all that it imports from the code folders are hashed without docstrings; comments
+and layout are not in them. So a study is planned without running a line of user code, a component whose code changed is
+new work, one beside which another file was written is not, and the runner can tell that it holds the code that was
+planned with.
 """
 
 import ast
@@ -11,85 +11,39 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from tlimb.describe.closure import closure
+
 
 def identity(class_path: str, folders: Iterable[Path], *, alone: bool = False) -> str | None:
-    """Give the hash of the code behind a class path; None when no folder has it.
+    """Return the hash of the code behind a class path; None when no folder has it.
 
     Args:
         class_path: module and class.
         folders: searched in order.
-        alone: hash its package alone, and not what that imports from the same folder: of an installed package these
+        alone: hash what lies in its top-level package alone: what an installed package imports from the same folder
             are its dependencies.
     """
-    module = class_path.rpartition(".")[0]
-    for folder in folders:
-        file = module_file(module, folder)
-        if file is not None:
-            return _hash(module.split(".")[0], folder, file, alone)
-    return None
-
-
-def sources(class_path: str, folders: Iterable[Path]) -> dict[str, str]:
-    """Give the files that `identity` hashes, relative path -> text; empty when no folder has the module."""
-    module = class_path.rpartition(".")[0]
-    for folder in folders:
-        file = module_file(module, folder)
-        if file is not None:
-            found = _files(module.split(".")[0], folder, file)
-            return {name: path.read_text(encoding="utf-8") for name, path in sorted(found.items())}
-    return {}
-
-
-def module_file(module: str, folder: Path) -> Path | None:
-    """Give the file of a module under a code folder."""
-    parts = module.split(".")
-    candidates = (folder.joinpath(*parts[:-1], f"{parts[-1]}.py"), folder.joinpath(*parts, "__init__.py"))
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _hash(top: str, folder: Path, file: Path, alone: bool) -> str:
-    files = _files(top, folder, file, alone)
+    files = _files(class_path, folders, alone)
+    if not files:
+        return None
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\0{meaning(files[name])}\0".encode())
     return total.hexdigest()
 
 
-def _files(top: str, folder: Path, file: Path, alone: bool = False) -> dict[str, Path]:
-    """Give the package of a module and, unless alone, all that it imports from the folder, at any distance."""
-    pending = _package(top, folder) or [file]
-    files: dict[str, Path] = {}
-    while pending:
-        path = pending.pop()
-        name = path.relative_to(folder).as_posix()
-        if name in files:
-            continue
-        files[name] = path
-        for module in () if alone else sorted(_imported(path)):
-            found = module_file(module, folder)
-            if found is not None:
-                pending += _package(module.split(".")[0], folder) or [found]
-    return files
+def sources(class_path: str, folders: Iterable[Path]) -> dict[str, str]:
+    """Return the files that `identity` hashes, relative path -> text; empty when no folder has the module."""
+    found = _files(class_path, folders)
+    return {name: path.read_text(encoding="utf-8") for name, path in sorted(found.items())}
 
 
-def _package(top: str, folder: Path) -> list[Path]:
-    package = folder / top
-    return sorted(package.rglob("*.py")) if (package / "__init__.py").is_file() or package.is_dir() else []
-
-
-def _imported(path: Path) -> set[str]:
-    """Give the absolute names that a module imports; relative ones stay in its package, which is hashed whole."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+def _files(class_path: str, folders: Iterable[Path], alone: bool = False) -> dict[str, Path]:
+    module = class_path.rpartition(".")[0]
+    files = closure(module, tuple(folders), alone=alone)
+    # Of `lab.nets.Net` there may be a `lab` without `nets`: that is no code of it.
+    own = (f"{module.replace('.', '/')}.py", f"{module.replace('.', '/')}/__init__.py")
+    return files if any(name in files for name in own) else {}
 
 
 def meaning(path: Path) -> str:

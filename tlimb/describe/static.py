@@ -15,7 +15,7 @@ from typing import Any
 from attrs import frozen
 
 from tlimb import describe
-from tlimb.describe.code import module_file
+from tlimb.describe.closure import module_file
 
 KINDS: Mapping[str, str] = {
     "Reader": "cohort",

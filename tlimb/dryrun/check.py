@@ -7,10 +7,10 @@ from attrs import define, field
 from torch import Tensor
 
 from tlimb.components.contracts import DataModule, Encoder, Inputs, Layout, Network, Positions
-from tlimb.components.discovery import find
 from tlimb.components.freezing import frozen_names
 from tlimb.components.transfer import Comparison, compare
 from tlimb.components.weights import advice
+from tlimb.describe.loading import find
 from tlimb.dryrun import images, sizes
 from tlimb.dryrun.building import METHODS, Bench, said
 from tlimb.dryrun.determinism import without_kernel

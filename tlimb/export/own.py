@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tlimb.cohorts.reading import Reader
-from tlimb.components.discovery import KINDS, find
+from tlimb.components.discovery import KINDS
 from tlimb.describe import DescriptionError
+from tlimb.describe.loading import find
 from tlimb.export.components import ExportError, listing
 from tlimb.problems import TlimbError
 from tlimb.training.network.instantiate import open_code

@@ -19,6 +19,7 @@ from tlimb.components.data.volume_3d import Volume3D
 from tlimb.components.draws import Draws
 from tlimb.components.preprocess.canonical import Canonical
 from tlimb.components.preprocess.zscore import ZScore
+from tlimb.describe import loading
 from tlimb.phantom.dataset import make
 
 STRENGTHS: Mapping[str, tuple[Mapping[str, Any], ...]] = MappingProxyType(
@@ -66,7 +67,7 @@ def pictures() -> dict[str, Pixels]:
     low, high = float(batch.min()), float(np.percentile(voxels, 99.8))
     found = {}
     for name, strengths in STRENGTHS.items():
-        cls = discovery.find(discovery.path_of("augment", name), Augmentation)  # type: ignore[type-abstract]
+        cls = loading.find(discovery.path_of("augment", name), Augmentation)  # type: ignore[type-abstract]
         seeds = torch.tensor([SEEDS.get(name, 1)])
         changed = [cls(**options).apply(batch, Draws(seeds, 0, 2)) for options in strengths]
         found[f"augment-{name}.png"] = _row([_panel(one, low, high) for one in (batch, *changed)])

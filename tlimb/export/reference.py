@@ -6,8 +6,9 @@ from typing import Any
 
 import attrs
 
-from tlimb.language import model
+from tlimb.language import fields, model
 from tlimb.language.catalogue import KINDS, Catalogue, Listing, Option
+from tlimb.language.fields import BlockOf, ComponentOf, Described, Field, ListOf, MapOf, Parents, Plain, Reference
 
 BEGIN, END = "<!-- generated: reference -->", "<!-- /generated -->"
 BLOCKS = (
@@ -77,39 +78,36 @@ def _sentence(block: type) -> str:
 def _keys(block: type) -> Iterator[str]:
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
-    for attribute in attrs.fields(block):
-        if attribute.metadata.get("hidden"):
-            continue
-        schema = attribute.metadata["schema"]
-        name = schema.get("yaml", attribute.name)
-        varies = ", may vary" if attribute.metadata["varies"] else ""
-        yield f"| `{name}` | {_value(schema)}{varies} | {_default(attribute)} | {_cell(attribute.metadata['doc'])} |"
+    for one in fields.of(block):
+        varies = ", may vary" if one.value.varies else ""
+        yield f"| `{one.name}` | {_value(one.value)}{varies} | {_default(one)} | {_cell(one.doc)} |"
 
 
-def _value(schema: Mapping[str, Any]) -> str:
-    found = schema.get("type", "any")
-    if "enum" in schema:
-        return ", ".join(f"`{_written(value)}`" for value in schema["enum"])
-    if found == "component":
-        return f"a component: {schema['kind']}"
-    if found == "block":
-        return f"block {_title(schema['of'].__name__)}"
-    if found == "map":
-        of = schema["of"]
-        return "names -> " + (f"block {_title(of.__name__)}" if isinstance(of, type) else "values")
-    if found == "list":
-        of = schema["of"]
-        return f"a list of blocks {_title(of.__name__)}" if isinstance(of, type) else "a list"
-    if found in ("name", "from"):
-        return f"a name of {str(schema['names']).replace('|', ' or ')}"
-    text = " or ".join(found) if isinstance(found, list) else str(found)
-    return text + _range(schema)
+def _value(value: Described) -> str:
+    match value:
+        case Plain() if value.enum:
+            return ", ".join(f"`{_written(word)}`" for word in value.enum)
+        case Plain():
+            types = [*value.types, *(["object"] if value.mapping is not None else [])]
+            return " or ".join(types) + _range(value.limits)
+        case Reference() | Parents():
+            return f"a name of {value.names.replace('|', ' or ')}"
+        case ComponentOf():
+            return f"a component: {value.kind}"
+        case BlockOf():
+            return f"block {_title(value.cls.__name__)}"
+        case MapOf():
+            return "names -> " + (_value(value.value) if isinstance(value.value, BlockOf) else "values")
+        case ListOf(item=BlockOf() as item):
+            return f"a list of blocks {_title(item.cls.__name__)}"
+        case ListOf():
+            return "a list"
+    return "any"
 
 
 def _range(schema: Mapping[str, Any]) -> str:
     said = {
         "minimum": ">=",
-        "exclusive_minimum": ">",
         "exclusiveMinimum": ">",
         "maximum": "<=",
         "exclusiveMaximum": "<",
@@ -118,9 +116,9 @@ def _range(schema: Mapping[str, Any]) -> str:
     return f" ({', '.join(bounds)})" if bounds else ""
 
 
-def _default(attribute: Any) -> str:
-    default = attribute.default
-    if default is attrs.NOTHING:
+def _default(field: Field) -> str:
+    default = field.default
+    if field.required:
         return "required"
     if isinstance(default, attrs.Factory) or default in (None, (), ""):  # type: ignore[arg-type]
         return ""

@@ -1,20 +1,34 @@
 """The shapes of the blocks with fixed keys, made from the attrs classes of the model."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
 from attrs import evolve
 
-from tlimb.language import model
-from tlimb.language.shapes import LIMITS, NAME, Shape, anything, search_words
+from tlimb.language import fields, model
+from tlimb.language.fields import (
+    BlockOf,
+    ComponentOf,
+    Described,
+    Labels,
+    ListOf,
+    MapOf,
+    Parents,
+    Plain,
+    Reference,
+    Share,
+)
+from tlimb.language.shapes import NAME, Shape, anything, search_words
 
 _SCALAR = Shape("value", types=("boolean", "number", "string"))
-_WHERE = evolve(_SCALAR, title="label or value", items=_SCALAR)
+_LABEL = evolve(_SCALAR, title="label or value", items=_SCALAR)
+_LIMIT = Shape("limit", types=("number",))
+_RANGE = {"min": evolve(_LIMIT, title="min"), "max": evolve(_LIMIT, title="max")}
+_PICKED = ("choice", "compare", "param")
+"""Search entries of what is no number."""
 
 
 def study() -> Shape:
-    """Give the shape of a whole spec."""
+    """Return the shape of a whole spec."""
     whole = block(model.Study, "study")
     stage = whole.keys["stages"].values if whole.keys else None
     assert stage is not None
@@ -35,19 +49,15 @@ def study() -> Shape:
 
 
 def block(cls: type, title: str) -> Shape:
-    """Give the shape of a block from its attrs class."""
+    """Return the shape of a block from its attrs class."""
     keys: dict[str, Shape] = {}
     required = []
-    for attribute in attrs.fields(cls):
-        if attribute.metadata.get("hidden"):
-            continue
-        schema = attribute.metadata["schema"]
-        name = schema.get("yaml", attribute.name)
-        if attribute.default is attrs.NOTHING:
-            required.append(name)
-        keys[name] = _field(name, attribute.metadata["doc"], schema, attribute.metadata["varies"])
-        if _plain(attribute.default):
-            keys[name] = evolve(keys[name], default=attribute.default)
+    for one in fields.of(cls):
+        if one.required:
+            required.append(one.name)
+        keys[one.name] = _shape(one.name, one.value, one.doc)
+        if _plain(one.default):
+            keys[one.name] = evolve(keys[one.name], default=one.default)
     doc = " ".join((cls.__doc__ or "").split())
     return Shape(title, doc, keys=keys, required=tuple(required))
 
@@ -56,101 +66,60 @@ def _plain(default: Any) -> bool:
     return isinstance(default, bool | int | float | str) and default != ""
 
 
-def _field(name: str, doc: str, schema: Mapping[str, Any], varies: bool) -> Shape:
-    """Give the shape of one key of a block from its metadata."""
-    kind = schema.get("type")
-    shape = Shape(
-        name,
-        doc,
-        none=schema.get("none", False),
-        examples=tuple(schema.get("examples", ())),
-        refers=schema.get("names", ""),
-    )
-    makers: dict[str, Callable[..., Shape]] = {
-        "component": _component,
-        "block": _block,
-        "map": _map,
-        "list": _list,
-        "name": _name,
-        "from": _from,
-    }
-    if name == "against":
-        return evolve(shape, types=("string",), values=_SCALAR, keyed="params", names=NAME, sizes={"minProperties": 1})
-    if isinstance(kind, str) and kind in makers:
-        return makers[kind](shape, schema, varies)
-    types = (kind,) if isinstance(kind, str) else tuple(kind or ())
-    renamed = {"exclusive_minimum": "exclusiveMinimum"}
-    limits = {renamed.get(k, k): v for k, v in schema.items() if renamed.get(k, k) in LIMITS}
-    shape = evolve(shape, types=types, enum=tuple(schema.get("enum", ())), limits=limits)
-    return evolve(shape, nodes=search_words(types, shape.enum) if varies else ())
+def _shape(title: str, value: Described, doc: str = "") -> Shape:
+    """Return the shape of one place from its description."""
+    picked = _PICKED if value.varies else ()
+    base = Shape(title, doc, none=value.none, examples=value.examples, refers=value.names)
+    match value:
+        case Plain():
+            return _scalar(base, value)
+        case Reference():
+            one = evolve(base, types=("string",), nodes=picked)
+            return evolve(one, items=evolve(one, nodes=()), sizes={"minItems": 1}) if value.pool else one
+        case Parents():
+            one = evolve(base, types=("string",), nodes=_PICKED)
+            return evolve(one, values=evolve(one, title="parent"), names=NAME)
+        case Share():
+            nodes = (*_PICKED[:2], "uniform", "int_uniform", "param") if value.varies else ()
+            return evolve(base, share=True, types=("number", "string"), nodes=nodes)
+        case Labels():
+            return evolve(_LABEL, title=title, keys=_RANGE if value.ranges else None)
+        case ComponentOf():
+            one = evolve(base, kind=value.kind, nodes=picked)
+            return evolve(one, items=evolve(one, none=True)) if value.many else one
+        case BlockOf():
+            return _block(base, value)
+        case ListOf():
+            return _list(base, value)
+        case MapOf():
+            return _map(base, value)
+    return anything(title)
 
 
-def _component(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    nodes = ("choice", "compare", "param") if varies else ()
-    shape = evolve(shape, kind=schema["kind"], nodes=nodes)
-    return evolve(shape, items=evolve(shape, none=True)) if schema.get("list") else shape
+def _scalar(base: Shape, value: Plain) -> Shape:
+    shape = evolve(base, types=value.types, enum=value.enum, limits=value.limits)
+    if value.mapping is not None:
+        other = _map(evolve(base, title="value", refers=value.mapping.names), value.mapping)
+        shape = evolve(shape, values=other.values, keyed=other.keyed, names=other.names, sizes=other.sizes)
+    return evolve(shape, nodes=search_words(value.types, value.enum) if value.varies else ())
 
 
-def _block(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    inner = block(schema["of"], shape.title)
-    shape = evolve(inner, doc=shape.doc)
-    return evolve(shape, types=("integer",), limits={"minimum": 1}) if schema.get("integer") else shape
+def _block(base: Shape, value: BlockOf) -> Shape:
+    inner = block(value.cls, base.title)
+    inner = evolve(inner, doc=base.doc or inner.doc)
+    return evolve(inner, types=value.lone.types, limits=value.lone.limits) if value.short else inner
 
 
-def _map(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    of = schema["of"]
-    if "keys" in schema:
-        return evolve(shape, keys={name: _value(name, of) for name in schema["keys"]})
-    values = block(of, shape.title.removesuffix("s")) if isinstance(of, type) else _value(shape.title, of)
-    if schema.get("scalar"):
-        values = evolve(values, types=("string",))
-    free = shape.title in ("where", "only", "map")
-    return evolve(shape, values=values, names="" if free else NAME, keyed=shape.refers, refers="")
+def _map(base: Shape, value: MapOf) -> Shape:
+    if value.keys:
+        return evolve(base, keys={name: _shape(name, value.value) for name in value.keys})
+    many = isinstance(value.value, BlockOf)
+    values = _shape(base.title.removesuffix("s") if many else base.title, value.value)
+    sizes = {"minProperties": value.least} if value.least else {}
+    return evolve(base, values=values, names="" if value.free else NAME, keyed=value.names, refers="", sizes=sizes)
 
 
-def _list(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    of = schema["of"]
-    if isinstance(of, type):
-        items = block(of, shape.title)
-    elif "kind" in of:
-        items = Shape(shape.title, kind=of["kind"])
-    else:
-        items = _value(shape.title, of)
-    if schema.get("scalar"):
-        return evolve(shape, items=items, types=("string",), refers=items.refers)
-    return evolve(shape, items=items)
-
-
-def _name(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    shape = evolve(shape, types=("string",), nodes=search_words(("string",), ()) if varies else ())
-    item = evolve(shape, items=None, nodes=())
-    return evolve(shape, items=item, sizes={"minItems": 1}) if schema.get("pool") else shape
-
-
-def _from(shape: Shape, schema: Mapping[str, Any], varies: bool) -> Shape:
-    one = evolve(shape, types=("string",), nodes=("choice", "compare", "param"))
-    return evolve(one, values=evolve(one, title="parent"), names=NAME)
-
-
-def _value(title: str, of: Mapping[str, Any]) -> Shape:
-    """Give the shape of a value in a map or list from the model's shorthand."""
-    nodes: tuple[str, ...] = ("choice", "compare", "param") if of.get("varies") else ()
-    if of.get("param"):
-        return anything(title)
-    if of.get("where"):
-        inner = evolve(_WHERE, title=title)
-        return inner if title == "where" else Shape(title, values=inner, keyed=of.get("names", ""))
-    if of.get("only"):
-        limit = Shape("limit", types=("number",))
-        range_ = {"min": evolve(limit, title="min"), "max": evolve(limit, title="max")}
-        return evolve(_WHERE, title=title, keys=range_)
-    if of.get("share"):
-        nodes = (*nodes[:2], "uniform", "int_uniform", "param") if nodes else ()
-        return Shape(title, share=True, types=("number", "string"), nodes=nodes)
-    if of.get("type") == "list":
-        return Shape(title, items=Shape(title, types=("string",), refers=of.get("names", "")), sizes={"minItems": 2})
-    types = of.get("type", "string")
-    shape = Shape(title, types=(types,) if isinstance(types, str) else tuple(types), refers=of.get("names", ""))
-    if of.get("pool"):
-        shape = evolve(shape, items=shape, sizes={"minItems": 1})
-    return evolve(shape, nodes=nodes)
+def _list(base: Shape, value: ListOf) -> Shape:
+    items = _shape(base.title, value.item)
+    shape = evolve(base, items=items, sizes={"minItems": value.least} if value.least else {})
+    return evolve(shape, types=("string",), refers=items.refers) if value.short else shape

@@ -5,7 +5,7 @@ Blocks merge key by key; components, lists and names are replaced whole; keys th
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -33,6 +33,14 @@ class Written:
 
 
 Layer = dict[str, "Written | Layer"]
+
+
+@frozen
+class Merged:
+    """The keys of one block after merging, and by attribute what is known of it that no one writes."""
+
+    layer: Layer
+    filled: Mapping[str, Any]
 
 
 def layer_of(tree: "Tree", prefix: str, blocks: Iterable[str] = BLOCKS) -> Layer:

@@ -25,10 +25,8 @@ def key(doc: str, *, default: Any = NOTHING, varies: bool = False, **schema: Any
         doc: description shown in editors and in the reference, one or two sentences.
         default: value when the key is absent; no default makes the key required. Callables make a fresh value.
         varies: a search or comparison node may stand here.
-        **schema: how the value looks: `type` (JSON type names or `component`, `name`, `share`, `block`, `map`,
-            `list`), `kind` (the component kind), `of` (the block class or item schema), `enum`, `minimum`,
-            `exclusive_minimum`, `maximum`, `pattern`, `names` (the name-space a reference points into), `none`
-            (the word `none` is allowed), `examples`.
+        **schema: how the value looks, in the words that `tlimb.language.fields` explains and reads; `yaml` is the key
+            as it is written where Python has taken the word.
     """
     if callable(default):
         default = Factory(default)
@@ -59,6 +57,7 @@ class Label:
         default=dict,
         type="map",
         of={"type": ["string", "number", "boolean"]},
+        free=True,
     )
     private: bool = key("Keep the values out of manifests, reports and logs.", default=False, type="boolean")
     pointer: str = hidden("")
@@ -74,7 +73,7 @@ class Join:
         default=("participant_id",),
         type="list",
         of={"type": "string"},
-        scalar=True,
+        short=True,
     )
     private: bool = key(
         "Keep all columns of this table out of manifests, reports and logs.", default=False, type="boolean"
@@ -151,7 +150,7 @@ class Dataset:
         default=dict,
         type="map",
         of=Label,
-        scalar=True,
+        short="column",
     )
     join: tuple[Join, ...] = key("More tables with labels.", default=(), type="list", of=Join)
     missing: tuple[Any, ...] = key(
@@ -177,6 +176,7 @@ class Dataset:
         type="map",
         of={"only": True},
         names="labels",
+        free=True,
     )
     split: Component | None = key(
         "How participants are divided into train, val and test.", default=None, type="component", kind="split"
@@ -421,6 +421,7 @@ class Stage:
         type="map",
         of={"where": True},
         names="params",
+        free=True,
     )
     dataset: Value = key(
         "The dataset, or a list of datasets that are pooled.",
@@ -509,7 +510,7 @@ class Stage:
 class Test:
     """A named evaluation; runs for the selected configuration of each row unless `which: all`."""
 
-    of: tuple[str, ...] = key("Stages whose results are tested.", type="list", of={"names": "stages"}, scalar=True)
+    of: tuple[str, ...] = key("Stages whose results are tested.", type="list", of={"names": "stages"}, short=True)
     dataset: Value = key(
         "Dataset to test on; by default the stage's own.",
         default=None,
@@ -550,7 +551,7 @@ class Constraints:
         "Params that must not take equal values in one configuration.",
         default=(),
         type="list",
-        of={"type": "list", "names": "params"},
+        of={"type": "list", "of": {"names": "params"}, "least": 2},
     )
     exclude: tuple[Mapping[str, Any], ...] = key(
         "Combinations of params to leave out.", default=(), type="list", of={"where": True, "names": "params"}
@@ -593,6 +594,7 @@ class Report:
         "Row that differences are taken against: a stage, or {param: label}.",
         default=None,
         type=["string", "object"],
+        of={"type": "map", "of": {"type": ["boolean", "number", "string"]}, "names": "params", "least": 1},
         names="stages",
     )
     by: tuple[str, ...] = key(
@@ -671,7 +673,7 @@ class Study:
         default=Replicates,
         type="block",
         of=Replicates,
-        integer=True,
+        short="count",
     )
     roots: Mapping[str, str] = key(
         "Named folders that paths start from.", default=dict, type="map", of={"type": "string"}

@@ -6,11 +6,12 @@ into these classes and writes it, `schema` makes JSON Schema of them.
 """
 
 from tlimb.manifest.canonical import Json, canonical, digest, digest_text
-from tlimb.manifest.contents import Candidates, Content, Fit, Kind, Predict, Prepare, Select
+from tlimb.manifest.contents import UNLABELLED, Candidates, Content, Fit, Kind, Predict, Prepare, Select, role_order
 from tlimb.manifest.node import Gate, Graph, Manifest
 from tlimb.manifest.parts import Component, Facts, Head, Parts, Trainer
 
 __all__ = [
-    "Candidates", "Component", "Content", "Facts", "Fit", "Gate", "Graph", "Head", "Json", "Kind", "Manifest",
-    "Parts", "Predict", "Prepare", "Select", "Trainer", "canonical", "digest", "digest_text",
+    "UNLABELLED", "Candidates", "Component", "Content", "Facts", "Fit", "Gate", "Graph", "Head", "Json", "Kind",
+    "Manifest", "Parts", "Predict", "Prepare", "Select", "Trainer", "canonical", "digest", "digest_text",
+    "role_order",
 ]  # fmt: skip

@@ -12,12 +12,14 @@ from attrs import frozen
 
 from tlimb.manifest.canonical import Json
 from tlimb.manifest.fields import Digest, entry
-from tlimb.manifest.parts import Adapt, Component, Freeze, Head, Inputs, Parts, Rows, Trainer, Weights
+from tlimb.manifest.parts import LOSS, Adapt, Component, Freeze, Head, Inputs, Parts, Rows, Trainer, Weights
 
 ENCODER = "encoder"
 """Role of the parent whose encoder a training starts from."""
 EPOCHS_FROM = "epochs_from"
 """Role of the parents whose best epochs say how long a training takes; no weights come from them."""
+UNLABELLED = ("unlabelled", "target")
+"""Roles whose labels no training ever reads."""
 _FIRST_ROLES = ("data", "labelled", "source")
 
 
@@ -56,6 +58,10 @@ class Content(Protocol):
         """Return the works that it reads, in order of role and position, without repeats."""
 
     @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Return the works that weights come from; one of them that has diverged leaves nothing to start from."""
+
+    @property
     def tolerated(self) -> frozenset[str]:
         """Return those of its parents that may have diverged: that they did is an answer to this node."""
 
@@ -83,6 +89,11 @@ class Prepare:
     @property
     def parent_works(self) -> tuple[str, ...]:
         """Return nothing: a cache fill reads images alone."""
+        return ()
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Return nothing."""
         return ()
 
     @property
@@ -152,6 +163,8 @@ class Fit:
     @property
     def ancestors(self) -> tuple[str, ...]:
         """Return the works that weights come from; one of them that has diverged leaves nothing to start from."""
+        if not self.parents:
+            return ()
         roles = [role for role in sorted(self.parents) if role != EPOCHS_FROM]
         return tuple(dict.fromkeys(work for role in roles for work in _works(self.parents[role])))
 
@@ -172,6 +185,34 @@ class Fit:
         The first role says how long an epoch is, and its images say what the network is built for.
         """
         return dict(sorted(self.roles.items(), key=lambda item: role_order(item[0])))
+
+    @property
+    def trains(self) -> bool:
+        """Return whether it takes steps; a training that takes none reads no labels."""
+        return self.optimizer is not None
+
+    @property
+    def watched(self) -> frozenset[tuple[str | None, str]]:
+        """Return role and head of the validation values that decide which epoch is kept, or when the run ends.
+
+        Role None is the first one; without a metric the loss of all heads is watched.
+        """
+        if not self.trainer.watches:
+            return frozenset()
+        monitor = self.trainer.monitor
+        if monitor is None:
+            return frozenset((None, head.name) for head in self.heads)
+        names = [head.name for head in self.heads] if monitor.head is None else [monitor.head]
+        return frozenset((monitor.role, name) for name in (names if monitor.metric == LOSS else names[:1]))
+
+    def roles_of(self, head: Head) -> tuple[str, ...]:
+        """Return the roles whose labels train a head, ordered by what roles are for."""
+        return tuple(sorted((one for one in self.roles if one not in UNLABELLED and head.reads(one)), key=role_order))
+
+    def validation(self, role: str | None) -> str | None:
+        """Return the digest of a role's validation rows; None where there are none, or no such role."""
+        parts = None if role is None else self.roles.get(role)
+        return None if parts is None else parts.val
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -241,6 +282,11 @@ class Predict:
         return (self.model,)
 
     @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Return the training's work."""
+        return (self.model,)
+
+    @property
     def tolerated(self) -> frozenset[str]:
         """Return nothing: weights that have diverged predict nothing."""
         return frozenset()
@@ -286,6 +332,11 @@ class Select:
     def parent_works(self) -> tuple[str, ...]:
         """Return the works of all candidates, in order, without repeats."""
         return tuple(dict.fromkeys(work for works in self.candidates for work in works))
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Return nothing: a selection applies no weights."""
+        return ()
 
     @property
     def tolerated(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ The annotation of a field says what it may hold; `entry` adds the words and the 
 What an annotation may be is listed in `tlimb.manifest.schema`, which turns these classes into JSON Schema.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NewType
 
 import attrs
@@ -57,3 +57,9 @@ def may_lack(field: "attrs.Attribute[Any]") -> bool:
 def key_of(field: "attrs.Attribute[Any]") -> str:
     """Return the JSON key that a field stands for."""
     return str(field.metadata.get("key") or field.name)
+
+
+def keys_of(cls: type, names: Sequence[str]) -> list[str]:
+    """Return the JSON keys that some fields of a class stand for."""
+    fields = {one.name: one for one in attrs.fields(cls)}
+    return [key_of(fields[name]) for name in names]

@@ -6,14 +6,16 @@ and are never hashed. Outside this room `hashed` is read as an object, by `conte
 it, knows it as JSON.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
 from attrs import field, frozen
 
 from tlimb.manifest.canonical import Json, digest
-from tlimb.manifest.contents import CONTENTS, Content, Kind
+from tlimb.manifest.contents import CONTENTS, Content, Fit, Kind, Predict
+from tlimb.manifest.fields import keys_of
+from tlimb.manifest.parts import Component
 
 FORMAT = 1
 """Version of the form of manifests."""
@@ -46,6 +48,7 @@ class Manifest:
         after: works that are better finished first though they decide no bits (cache fills); never hashed.
         lineage: of a select node, candidate -> the fits it descends from; one without any is left out. A candidate
             whose ancestor has diverged will never be there, and cannot win. It follows from `hashed`; never hashed.
+        read: how `hashed` is read as an object; None for each node by itself. See `structure.Reader`.
     """
 
     work: str
@@ -54,6 +57,7 @@ class Manifest:
     gates: tuple[Gate, ...] = ()
     after: tuple[str, ...] = ()
     lineage: Mapping[str, Sequence[str]] = field(factory=dict)
+    read: Callable[[Mapping[str, Json]], Content] | None = field(default=None, eq=False, repr=False)
 
     @property
     def kind(self) -> Kind:
@@ -67,6 +71,8 @@ class Manifest:
         Raises:
             ValueError: nothing executes nodes of this kind, or the content is not of its form.
         """
+        if self.read is not None:
+            return self.read(self.hashed)
         # Importing cattrs takes longer than most commands that need no content.
         from tlimb.manifest.structure import content
 
@@ -82,6 +88,11 @@ class Manifest:
         if not isinstance(found, cls):
             raise TypeError(f"{self.work[:16]} is a {self.kind}, not a {cls.kind}")
         return found
+
+    @property
+    def stage(self) -> str:
+        """Return the stage of its first use; empty for none."""
+        return str(self.uses[0].get("stage", "")) if self.uses else ""
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -149,6 +160,51 @@ class Graph:
         for node in self.nodes.values():
             if node.hashed["kind"] == cls.kind.value:
                 yield node, node.as_a(cls)
+
+    def distinct(
+        self, cls: type[C], *parts: str, also: Callable[[Manifest], Hashable] | None = None
+    ) -> Iterator[tuple[Manifest, C]]:
+        """Go through the nodes of one kind without those that are, in their stage and some parts, like one before.
+
+        Parts of a plan that are equal are one object, and they are compared as such: of a graph that was read from
+        files, where each node has parts of its own, all nodes are gone through.
+
+        Args:
+            cls: class of the kind's contents.
+            parts: names of fields of the content.
+            also: returns what else of a node makes it another one.
+        """
+        keys = keys_of(cls, parts)
+        seen: set[Hashable] = set()
+        kind = cls.kind.value
+        for node in self.nodes.values():
+            hashed = node.hashed
+            if hashed["kind"] != kind:
+                continue
+            # Compared as JSON, which lives as long as the graph: of most nodes no content is ever made.
+            found: tuple[Hashable, ...] = (
+                node.uses[0].get("stage") if node.uses else None,
+                *[id(hashed.get(key)) for key in keys],
+            )
+            if also is not None:
+                found = (*found, also(node))
+            if found not in seen:
+                seen.add(found)
+                yield node, node.as_a(cls)
+
+    def fit_of(self, work: str) -> Fit:
+        """Return the training whose weights a node applies, which for a training is itself."""
+        found = self.nodes[work].content
+        return self.fit_of(found.model) if isinstance(found, Predict) else self.nodes[work].as_a(Fit)
+
+    def components(self) -> Iterator[Component]:
+        """Go through the components that nodes name and those inside their options; shared ones come once."""
+        seen: set[int] = set()
+        for node in self.nodes.values():
+            for component in node.content.components if executed(node.kind) else ():
+                if id(component) not in seen:
+                    seen.add(id(component))
+                    yield from component.walk()
 
     def needed(self, manifest: Manifest) -> tuple[str, ...]:
         """Return the works that must be finished before this node may start, its gates' selects included."""

@@ -1,6 +1,6 @@
 """What the contents of manifests are made of: components, heads, the trainer's settings and the rest, frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from attrs import evolve, frozen
@@ -32,11 +32,29 @@ class Component:
         """Return the name of the module's file, which for tlimb's own components is their name in a spec."""
         return self.module.rpartition(".")[2]
 
+    def walk(self) -> Iterator["Component"]:
+        """Go through the component itself and those inside its options, at any depth."""
+        yield self
+        yield from _inside(self.options)
+
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form, the one in which components stand inside options too."""
         found: dict[str, Json] = {"class": self.path, "revision": self.revision, "options": self.options}
         found |= {} if self.code is None else {"code": self.code}
         return found | ({} if self.package is None else {"package": self.package})
+
+
+def _inside(value: Json) -> Iterator[Component]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("class"), str) and isinstance(value.get("options"), Mapping):
+            optional = {"code": value.get("code"), "package": value.get("package")}
+            yield from Component(value["class"], value.get("revision", 0), value["options"], **optional).walk()
+        else:
+            for one in value.values():
+                yield from _inside(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _inside(one)
 
 
 @frozen

@@ -13,7 +13,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from tlimb.manifest.canonical import Json
-from tlimb.manifest.contents import CONTENTS, Content, Kind
+from tlimb.manifest.contents import CONTENTS, Content, Fit, Kind
 from tlimb.manifest.fields import key_of, may_lack
 
 T = TypeVar("T")
@@ -128,6 +128,52 @@ def content(hashed: Mapping[str, Json]) -> Content:
     if cls is None:
         raise ValueError(f"nothing executes a node of the kind {hashed['kind']}")
     return structure(hashed, cls)
+
+
+class Reader:
+    """Reads the contents of one plan's nodes; a part that many trainings share becomes one object.
+
+    The planner gives equal parts of manifests as one JSON object, so a part is known by its identity. What was read is
+    kept for as long as the reader, so that no identity is given twice.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._shared: list[tuple[str, str, Any, Callable[[Json, Any], Any], dict[int, tuple[Json, Any]]]] = []
+        self._own: list[tuple[str, str, Any, Callable[[Json, Any], Any], bool]] = []
+        for one in attrs.fields(attrs.resolve_types(Fit)):
+            hook, required = _CONVERTER.get_structure_hook(one.type), one.default is attrs.NOTHING
+            if _is_plain(one.type) or one.name == "parents" or not required:
+                self._own.append((one.name, key_of(one), one.type, hook, required))
+            else:
+                self._shared.append((one.name, key_of(one), one.type, hook, {}))
+
+    def content(self, hashed: Mapping[str, Json]) -> Content:
+        """Return the content of a node as an object of its kind's class.
+
+        Raises:
+            ValueError: nothing executes nodes of this kind, or the content is not of its form.
+        """
+        if hashed["kind"] != Kind.FIT.value:
+            return content(hashed)
+        try:
+            return self._fit(hashed)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # The other way finds the same fault, and words for it.
+            return content(hashed)
+
+    def _fit(self, hashed: Mapping[str, Json]) -> Fit:
+        parts: dict[str, Any] = {}
+        for name, key, kind, hook, known in self._shared:
+            value = hashed[key]
+            found = known.get(id(value))
+            if found is None:
+                found = known[id(value)] = (value, hook(value, kind))
+            parts[name] = found[1]
+        for name, key, kind, hook, required in self._own:
+            if required or key in hashed:
+                parts[name] = hook(hashed[key], kind)
+        return Fit(**parts)
 
 
 def content_json(found: Content) -> dict[str, Json]:

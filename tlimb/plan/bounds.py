@@ -1,19 +1,12 @@
 """Numbers that an objective cannot learn, because its options end before them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
-from tlimb.manifest import Manifest
+from tlimb.manifest import Fit, Head
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.expand import Expansion
 from tlimb.plan.reach import Reach
-from tlimb.plan.scarce import trains_nothing
-from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem
-
-PARTS = {"train": "trains on", "val": "validates on"}
 
 
 def bounds(study: Study, expansion: Expansion, cohorts: Cohorts, catalogue: Catalogue) -> list[Problem]:
@@ -23,38 +16,36 @@ def bounds(study: Study, expansion: Expansion, cohorts: Cohorts, catalogue: Cata
     """
     limits = {one.cls: one.facts["limits"] for one in catalogue.all("objective") if one.facts.get("limits")}
     found: dict[tuple[str, str, str], Problem] = {}
-    for node in expansion.graph:
-        if node.kind != "fit" or trains_nothing(node):
-            continue
-        for head in node.hashed["heads"]:
-            names = limits.get(head["objective"]["class"])
+    for node, fit in expansion.graph.distinct(Fit, "heads", "roles", "optimizer") if limits else ():
+        for head in fit.heads if fit.trains else ():
+            names = limits.get(head.objective.path)
             if names is not None:
-                _head(study, node, head, names, cohorts, found)
+                _head(study, node.stage, fit, head, names, cohorts, found)
     return list(found.values())
 
 
 def _head(
     study: Study,
-    node: Manifest,
-    head: Mapping[str, Any],
+    stage: str,
+    fit: Fit,
+    head: Head,
     names: tuple[str, str],
     cohorts: Cohorts,
     found: dict[tuple[str, str, str], Problem],
 ) -> None:
-    stage, label = node.uses[0]["stage"], head["facts"]["label"]
-    low, high = (float(head["objective"]["options"][name]) for name in names)
-    for role, parts in node.hashed["views"].items():
-        if role in UNLABELLED or head["role"] not in (None, role):
-            continue
-        for part, verb in PARTS.items():
-            values = [float(str(value)) for value in cohorts.values(parts[part] or "", label)]
+    label = head.facts.label or ""
+    low, high = (float(head.objective.options[name]) for name in names)
+    for role in fit.roles_of(head):
+        parts = fit.roles[role]
+        for part, view, verb in (("train", parts.train, "trains on"), ("val", parts.val, "validates on")):
+            values = [float(str(value)) for value in cohorts.values(view or "", label)]
             outside = sum(not low <= value <= high for value in values)
             if outside:
                 count = f"{outside} of {len(values)} images that `{stage}` {verb}"
                 message = f"{count} have values of `{label}` outside {low:g} to {high:g}"
                 help_ = (f"widen `{names[0]}` and `{names[1]}`", "or keep only people inside, with `only`")
                 pointer = _pointer(study, stage, label, names[0])
-                found.setdefault((stage, head["name"], part), Problem("out-of-bins", message, pointer, help=help_))
+                found.setdefault((stage, head.name, part), Problem("out-of-bins", message, pointer, help=help_))
 
 
 def _pointer(study: Study, stage: str, label: str, option: str) -> str:

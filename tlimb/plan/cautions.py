@@ -12,10 +12,10 @@ from statistics import fmean, pstdev
 from tlimb.cohorts.rows import Row
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component
+from tlimb.manifest import UNLABELLED, Fit, Select
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.expand import Expansion
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem, Related, Severity
 
 FEW_PEOPLE = 20
@@ -48,12 +48,10 @@ Views = dict[str, dict[str, tuple[Row, ...]]]
 def _views(expansion: Expansion, cohorts: Cohorts) -> Views:
     """Give stage -> role -> training rows of the run that has fewest."""
     found: Views = {}
-    for node in expansion.graph:
-        if node.kind != "fit":
-            continue
-        roles = found.setdefault(node.uses[0]["stage"], {})
-        for role, parts in node.hashed["views"].items():
-            rows = cohorts.rows_of.get(parts["train"] or "", ())
+    for node, fit in expansion.graph.distinct(Fit, "roles"):
+        roles = found.setdefault(node.stage, {})
+        for role, parts in fit.roles.items():
+            rows = cohorts.rows_of.get(parts.train or "", ())
             if rows and (role not in roles or len(rows) < len(roles[role])):
                 roles[role] = rows
     return found
@@ -181,10 +179,11 @@ def _small_validation(study: Study, expansion: Expansion, cohorts: Cohorts) -> I
     worst: dict[str, int] = {}
     nodes = expansion.graph.nodes
     for select in expansion.selects:
-        for work in nodes[select].parents:
-            view = nodes[work].hashed["views"].get(nodes[select].hashed["role"], {}).get("val")
+        choice = nodes[select].as_a(Select)
+        # All that is asked of a candidate is its stage and whom it is validated on.
+        asked = ((nodes[work].stage, nodes[work].as_a(Fit).validation(choice.role)) for work in choice.parent_works)
+        for stage, view in dict.fromkeys(asked):
             people = len({row.participant for row in cohorts.rows_of.get(view or "", ())})
-            stage = nodes[work].uses[0]["stage"]
             if 0 < people < min(FEW_PEOPLE, worst.get(stage, FEW_PEOPLE)):
                 worst[stage] = people
     for stage, people in worst.items():

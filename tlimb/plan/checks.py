@@ -11,7 +11,7 @@ from tlimb.cohorts.parts import unknown_labels
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component, Record, walk
-from tlimb.manifest import Json
+from tlimb.manifest import UNLABELLED, Fit, Json, Select
 from tlimb.plan import images
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.data import Use
@@ -19,7 +19,7 @@ from tlimb.plan.expand import Expander, Expansion
 from tlimb.plan.groups import grouped
 from tlimb.plan.pieces import plain
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED, Run
+from tlimb.plan.stages import Run
 from tlimb.problems import Problem, Related, Severity, TlimbError
 
 SMALL_VALIDATION = 20
@@ -124,24 +124,24 @@ def kept_heads(study: Study, expansion: Expansion) -> list[Problem]:
     """Check that a head that is kept from the parent means the same there."""
     problems: dict[tuple[str, str], Problem] = {}
     nodes = expansion.graph.nodes
-    for node in expansion.graph:
-        stage = node.uses[0].get("stage", "") if node.kind == "fit" else ""
-        if not stage or (node.hashed.get("adapt") or {}).get("heads") != "keep":
+    keeping = any(fit.adapt.heads == "keep" for _, fit in expansion.graph.distinct(Fit, "adapt"))
+    for node, fit in expansion.graph.of(Fit) if keeping else ():
+        parent = nodes.get(fit.encoder_parent or "") if fit.adapt.heads == "keep" else None
+        if parent is None or not node.stage:
             continue
-        parent = nodes.get((node.hashed.get("parents") or {}).get("encoder") or "")
-        theirs = {} if parent is None else {head["name"]: head["facts"] for head in parent.hashed["heads"]}
-        for head in node.hashed["heads"] if parent is not None else ():
-            own, facts = head["facts"], theirs.get(head["name"])
-            if facts is not None and list(facts["classes"]) == list(own["classes"]):
+        stage, source = node.stage, parent.stage
+        theirs = {head.name: head.facts for head in parent.as_a(Fit).heads}
+        for head in fit.heads:
+            facts = theirs.get(head.name)
+            if facts is not None and facts.classes == head.facts.classes:
                 continue
-            source = parent.uses[0]["stage"] if parent is not None else ""
-            message = f"the head `{head['name']}` of `{source}` cannot be kept in `{stage}`: " + (
+            message = f"the head `{head.name}` of `{source}` cannot be kept in `{stage}`: " + (
                 "there is none of that name" if facts is None else "its classes are others"
             )
             pointer = study.stages[stage].origins.get("adapt/heads", study.stages[stage].pointer)
             related = (Related(f"/stages/{source}", "the parent", on_key=True),)
             help_ = "write   adapt: {heads: new}"
-            problems[stage, head["name"]] = Problem("classes-differ", message, pointer, related=related, help=help_)
+            problems[stage, head.name] = Problem("classes-differ", message, pointer, related=related, help=help_)
     return list(problems.values())
 
 
@@ -150,14 +150,18 @@ def taught_heads(study: Study, expansion: Expansion, catalogue: Catalogue) -> li
     problems: dict[tuple[str, str], Problem] = {}
     listing = catalogue.get("auxiliary", "distill")
     nodes = expansion.graph.nodes
-    for node in expansion.graph:
-        terms = (node.hashed.get("auxiliary") or ()) if node.kind == "fit" and listing is not None else ()
-        outputs = any(listing and one["class"] == listing.cls and one["options"]["match"] == "outputs" for one in terms)
-        teacher = nodes.get((node.hashed.get("parents") or {}).get("teacher") or "") if outputs else None
-        theirs = [] if teacher is None else [head["name"] for head in teacher.hashed["heads"]]
-        if teacher is None or set(theirs) & {head["name"] for head in node.hashed["heads"]}:
+
+    def of_outputs(fit: Fit) -> bool:
+        cls = None if listing is None else listing.cls
+        return any(one.path == cls and one.options["match"] == "outputs" for one in fit.auxiliary)
+
+    taught = any(of_outputs(fit) for _, fit in expansion.graph.distinct(Fit, "auxiliary"))
+    for node, fit in expansion.graph.of(Fit) if taught else ():
+        teacher = nodes.get(fit.teachers.get("teacher", "")) if of_outputs(fit) else None
+        theirs = [] if teacher is None else [head.name for head in teacher.as_a(Fit).heads]
+        if teacher is None or set(theirs) & {head.name for head in fit.heads}:
             continue
-        stage, source = str(node.uses[0]["stage"]), str(teacher.uses[0]["stage"])
+        stage, source = node.stage, teacher.stage
         own = study.stages[stage]
         names = " and ".join(f"`{name}`" for name in theirs)
         problems[stage, source] = Problem(
@@ -255,12 +259,13 @@ def classes(expansion: Expansion, cohorts: Cohorts) -> list[Problem]:
     problems: dict[tuple[str, str], Problem] = {}
     seen: set[tuple[str, int]] = set()
     for one in (one for evaluations in expansion.tests.values() for one in evaluations):
-        key = (one.view, id(one.run.hashed["heads"]))
+        heads = expansion.graph.nodes[one.run.work].as_a(Fit).heads
+        key = (one.view, id(heads))
         if key in seen:
             continue
         seen.add(key)
-        for head in one.run.hashed["heads"]:
-            known, label = head["facts"]["classes"], head["facts"]["label"]
+        for head in heads:
+            known, label = head.facts.classes, head.facts.label or ""
             found = {view.text(v) for v in cohorts.values(one.view, label)} if known else set()
             extra = sorted(found - set(known))
             if extra and (one.test.name, label) not in problems:
@@ -281,11 +286,10 @@ def selection(study: Study, expansion: Expansion) -> list[Problem]:
     problems: list[Problem] = []
     nodes = expansion.graph.nodes
     for select in expansion.selects:
-        role = nodes[select].hashed["role"]
-        for work in nodes[select].parents:
-            views = nodes[work].hashed["views"].get(role, {})
-            if views.get("val") is None:
-                stage = nodes[work].uses[0]["stage"]
+        choice = nodes[select].as_a(Select)
+        for work in choice.parent_works:
+            if nodes[work].as_a(Fit).validation(choice.role) is None:
+                stage = nodes[work].stage
                 message = f"configurations of `{stage}` are chosen on validation, but its data have no part `val`"
                 problem = Problem(
                     "selection-missing",

@@ -7,12 +7,11 @@ from tlimb.cohorts.rows import Row
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
 from tlimb.language.values import Component
-from tlimb.manifest import Manifest
+from tlimb.manifest import Fit
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.expand import Expansion
 from tlimb.plan.groups import POOLED
 from tlimb.plan.reach import Reach
-from tlimb.plan.scarce import trains_nothing
 from tlimb.problems import Problem, Severity
 
 MOST_TIMES = 20
@@ -23,17 +22,15 @@ def epochs(study: Study, expansion: Expansion, cohorts: Cohorts, catalogue: Cata
     """Give what makes an epoch other than it looks, the worst run of each stage; no message holds a label's value."""
     listing = catalogue.get("sampler", "balanced")
     found: dict[tuple[str, str, str], tuple[float, Problem]] = {}
-    for node in expansion.graph:
-        if node.kind != "fit" or trains_nothing(node):
+    for node, fit in expansion.graph.distinct(Fit, "roles", "sampler", "trainer", "optimizer"):
+        if not fit.trains:
             continue
-        stage = str(node.uses[0]["stage"])
-        sampler = node.hashed.get("sampler") or {}
-        balanced = listing is not None and sampler.get("class") == listing.cls
-        for number, (role, rows) in enumerate(_roles(node, cohorts)):
-            if balanced:
-                _keep(found, stage, role, _alike(study, stage, sampler["options"]["by"], rows))
+        stage, sampler = node.stage, fit.sampler
+        for number, (role, rows) in enumerate(_roles(fit, cohorts)):
+            if sampler is not None and listing is not None and sampler.path == listing.cls:
+                _keep(found, stage, role, _alike(study, stage, sampler.options["by"], rows))
             if number == 0:
-                _keep(found, stage, role, _batches(study, stage, node.hashed["trainer"]["batch_size"], rows))
+                _keep(found, stage, role, _batches(study, stage, fit.trainer.batch_size, rows))
     return [problem for _, problem in found.values()]
 
 
@@ -49,10 +46,10 @@ def _keep(
             found[key] = (size, problem)
 
 
-def _roles(node: Manifest, cohorts: Cohorts) -> Iterator[tuple[str, Sequence[Row]]]:
-    """Give the training rows of each role, in the order of the manifest."""
-    for role, parts in node.hashed["views"].items():
-        rows = cohorts.rows_of.get(parts["train"] or "", ())
+def _roles(fit: Fit, cohorts: Cohorts) -> Iterator[tuple[str, Sequence[Row]]]:
+    """Return the training rows of each role; those that say how long an epoch is come first."""
+    for role, parts in fit.ordered_roles.items():
+        rows = cohorts.rows_of.get(parts.train or "", ())
         if rows:
             yield role, rows
 
@@ -81,9 +78,9 @@ def _alike(study: Study, stage: str, by: str, rows: Sequence[Row]) -> Iterator[t
         yield times, Problem("drawn-often", message, pointer, severity=Severity.WARNING, help=help_texts)
 
 
-def _batches(study: Study, stage: str, size: int, rows: Sequence[Row]) -> Iterator[tuple[float, Problem]]:
+def _batches(study: Study, stage: str, size: int | None, rows: Sequence[Row]) -> Iterator[tuple[float, Problem]]:
     pointer = study.stages[stage].origins.get("trainer/batch_size")
-    if pointer is None or size <= len(rows):
+    if pointer is None or size is None or size <= len(rows):
         return
     message = f"a batch of {size} is more than the {len(rows)} images that `{stage}` trains on: an epoch is one step"
     help_ = f"write   batch_size: {max(1, len(rows) // 2)}   or less"

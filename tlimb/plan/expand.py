@@ -360,18 +360,22 @@ class Expander:
 
     def _graph(self, prepares: tuple[str, ...], selects: Mapping[str, None]) -> Graph:
         """Order the nodes: fills, fits, then selects with what waits for them."""
+        # cattrs is loaded where something is planned, and by no check of a spec alone.
+        from tlimb.manifest.structure import Reader
+
         nodes: dict[str, Manifest] = {}
         above: dict[str, tuple[str, ...]] = {}
+        read = Reader().content
         fits = [work for work in self.hashed if work not in prepares and work not in selects]
         plain = [work for work in fits if self.hashed[work]["kind"] == "fit" and work in self.always]
         late = [work for work in fits if self.hashed[work]["kind"] == "fit" and work not in self.always]
         last = [work for work in fits if self.hashed[work]["kind"] != "fit"]
         for work in (*prepares, *plain, *selects, *late, *last):
             gates = () if work in self.always else tuple(self.gates.get(work, ()))
-            lineage = lineages(self.hashed, work, above) if work in selects else {}
-            nodes[work] = Manifest(
-                work, self.hashed[work], tuple(self.uses.get(work, ())), gates, self.after.get(work, ()), lineage
-            )
+            hashed, uses, after = self.hashed[work], tuple(self.uses.get(work, ())), self.after.get(work, ())
+            candidates = (fit for works in hashed["parents"]["candidates"] for fit in works) if work in selects else ()
+            lineage = lineages(nodes, candidates, above)
+            nodes[work] = Manifest(work, hashed, uses, gates, after, lineage, read)
         return Graph(nodes)
 
 

@@ -6,9 +6,9 @@ from tlimb.cohorts import columns
 from tlimb.cohorts.rows import Cohort
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component
+from tlimb.manifest import UNLABELLED
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem
 
 MOST_GROUPS = 20

@@ -12,9 +12,10 @@ from tlimb.cohorts.leaks import Kinship, Overlap
 from tlimb.cohorts.rows import Row
 from tlimb.language.model import Stage, Study
 from tlimb.language.values import Component
+from tlimb.manifest import UNLABELLED, Fit, Graph
 from tlimb.plan.expand import Expansion, Tested
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED, Run
+from tlimb.plan.stages import Run
 from tlimb.problems import Problem, Related, Severity
 
 
@@ -50,16 +51,16 @@ class Guard:
             self._marks[view] = Marks(families, contents)
         return self._marks[view]
 
-    def views_of(self, run: Run) -> frozenset[tuple[str, str, str]]:
-        """Give (stage, role and part, view) of everything a fit or one of its ancestors has read."""
+    def views_of(self, run: Run, graph: Graph) -> frozenset[tuple[str, str, str]]:
+        """Return (stage, role and part, view) of everything a fit or one of its ancestors has read."""
         if run.work not in self._fits:
             own = {
                 (run.stage, f"{role}.{part}", view)
-                for role, parts in run.hashed["views"].items()
-                for part, view in parts.items()
+                for role, parts in graph.nodes[run.work].as_a(Fit).roles.items()
+                for part, view in (("train", parts.train), ("val", parts.val))
                 if view is not None
             }
-            self._fits[run.work] = frozenset(own).union(*(self.views_of(p) for p in run.parents.values()))
+            self._fits[run.work] = frozenset(own).union(*(self.views_of(p, graph) for p in run.parents.values()))
         return self._fits[run.work]
 
     def check(self, study: Study, expansion: Expansion, severity: Severity = Severity.ERROR) -> list[Problem]:
@@ -67,7 +68,7 @@ class Guard:
         worst: dict[tuple[str, str], tuple[Overlap, str, Tested, int]] = {}
         checked: set[tuple[str, str]] = set()
         for one in (one for evaluations in expansion.tests.values() for one in evaluations):
-            for stage, part, view in sorted(self.views_of(one.run)):
+            for stage, part, view in sorted(self.views_of(one.run, expansion.graph)):
                 if (one.view, view) in checked:
                     continue
                 checked.add((one.view, view))

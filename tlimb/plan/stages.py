@@ -8,7 +8,7 @@ from attrs import field, frozen
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Head, Stage, Study
 from tlimb.language.values import Component, Value
-from tlimb.manifest import Json
+from tlimb.manifest import UNLABELLED, Json
 from tlimb.plan import pieces
 from tlimb.plan.data import Data, Use, Uses, inner_folds, split_of
 from tlimb.plan.draws import run_seed
@@ -16,8 +16,6 @@ from tlimb.plan.pieces import NOTHING, Components, Piece, as_component
 from tlimb.plan.reach import Reach
 from tlimb.plan.space import Dimension, Memo, Scope, Space
 
-UNLABELLED = ("unlabelled", "target")
-"""Roles whose labels no training ever reads."""
 SUPERVISED = Component("supervised", {}, "")
 FIT = Piece("fit")
 

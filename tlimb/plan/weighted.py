@@ -8,10 +8,10 @@ from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Stage, Study
 from tlimb.language.suggest import closest
 from tlimb.language.values import Component, Record, escape
+from tlimb.manifest import UNLABELLED, Fit, Manifest
 from tlimb.plan.cohort import Cohorts
 from tlimb.plan.expand import Expansion
 from tlimb.plan.reach import Reach
-from tlimb.plan.stages import UNLABELLED
 from tlimb.problems import Problem, Related
 
 
@@ -68,13 +68,16 @@ def _keyed(catalogue: Catalogue, objective: Component) -> tuple[str, ...]:
 def _trained(expansion: Expansion) -> Mapping[tuple[str, str], Mapping[str, None]]:
     """Give (stage, label) -> the classes that some training of the stage has, in order."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for node in expansion.graph:
-        for use in node.uses if node.kind == "fit" else ():
-            for head in node.hashed["heads"]:
-                facts = head["facts"]
-                if facts["label"] is not None:
-                    found.setdefault((str(use["stage"]), facts["label"]), {}).update(dict.fromkeys(facts["classes"]))
+    for node, fit in expansion.graph.distinct(Fit, "heads", also=_stages):
+        for stage in _stages(node):
+            for facts in (head.facts for head in fit.heads):
+                if facts.label is not None:
+                    found.setdefault((stage, facts.label), {}).update(dict.fromkeys(facts.classes))
     return found
+
+
+def _stages(node: Manifest) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(use["stage"]) for use in node.uses))
 
 
 def _unknown(one: _Written, known: Sequence[str], related: tuple[Related, ...]) -> Iterator[Problem]:

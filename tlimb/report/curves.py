@@ -1,5 +1,6 @@
 """Learning curves of a study's stages."""
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tlimb.manifest import Graph, Kind
+from tlimb.manifest import Fit, Graph, Head, Select
 from tlimb.report.request import Values
-from tlimb.store import Store
+from tlimb.store import Store, disk
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 """Okabe and Ito's colours, told apart by colour-blind readers. Source: Okabe and Ito, Color Universal Design, 2008."""
@@ -23,6 +24,8 @@ MARKERS = ("o", "s", "^", "D")
 
 MEASURES = {"classification": "cross-entropy (nats)", "mse": "squared error (sd² of the training part)"}
 """What the loss of one of tlimb's own objectives is, by name of the objective or of its option `loss`."""
+
+PARTS = ("val", "train")
 
 Curve = tuple[Values, Values]
 """Epochs (epoch,) and losses (epoch,), mean over repetitions."""
@@ -39,24 +42,23 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
         path: PNG to write.
 
     Returns:
-        Number of fits drawn; nothing is written for none.
+        Number of fits drawn, those without a loss left out; nothing is written for none.
     """
     chosen, searched = _chosen(graph, store)
     stages: dict[str, dict[tuple[str, bool], list[list[Mapping[str, Any]]]]] = {}
     measures: dict[str, set[str]] = defaultdict(set)
     drawn = 0
-    for node in graph:
-        if node.kind is not Kind.FIT or (history := _history(store, node.work)) is None:
+    for node, fit in graph.of(Fit):
+        if (history := _history(store, node.work)) is None:
             continue
-        drawn += 1
-        heads = node.hashed.get("heads") or ()
-        history = [_of_heads(line, heads) for line in history]
+        history = [_of_heads(line, fit.heads) for line in history]
+        drawn += any(len(_mean([history], part)[0]) for part in PARTS)
         for stage, row, configuration in sorted({_use(use) for use in node.uses}):
             kept = node.work in chosen or node.work not in searched
             # Configurations that were not chosen are told apart only by where their curve lies.
             name = row if kept else f"{row}\0{configuration}"
             stages.setdefault(stage, {}).setdefault((name, kept), []).append(history)
-            measures[stage].add(_measure(heads))
+            measures[stage].add(_measure(fit.heads))
     if not drawn:
         return 0
     lines = 2 + max(len({name for name, chosen in rows if chosen}) for rows in stages.values())
@@ -68,9 +70,9 @@ def learning_curves(graph: Graph, store: Store, path: Path) -> int:
     return drawn
 
 
-def _of_heads(line: Mapping[str, Any], heads: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _of_heads(line: Mapping[str, Any], heads: Iterable[Head]) -> Mapping[str, Any]:
     """Leave out of an epoch what only training adds, and weigh the validation losses as training does."""
-    weights = {head["name"]: float(head.get("weight", 1.0)) for head in heads}
+    weights = {head.name: float(head.weight) for head in heads}
     if not weights:
         return line
     train = {name: value for name, value in (line.get("train") or {}).items() if name in weights}
@@ -81,13 +83,12 @@ def _of_heads(line: Mapping[str, Any], heads: Iterable[Mapping[str, Any]]) -> Ma
     return {**line, "train": train, "val": val}
 
 
-def _measure(heads: Iterable[Mapping[str, Any]]) -> str:
+def _measure(heads: Iterable[Head]) -> str:
     """Say what the loss of a fit is, and in which unit, where its heads agree."""
     found = set()
-    for head in heads:
-        objective = head.get("objective") or {}
-        name = str(objective.get("class", "")).removeprefix("tlimb.components.objectives.").partition(".")[0]
-        loss = "classification" if name == "classification" else (objective.get("options") or {}).get("loss")
+    for objective in (head.objective for head in heads):
+        name = objective.path.removeprefix("tlimb.components.objectives.").partition(".")[0]
+        loss = "classification" if name == "classification" else objective.options.get("loss")
         found.add(MEASURES.get(str(loss), "error (sd of the training part)" if name == "regression" else "loss"))
     return found.pop() if len(found) == 1 else "loss, weighted sum over heads"
 
@@ -96,14 +97,11 @@ def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
     """Give the fits that a selection chose, and all that took part in one."""
     chosen: set[str] = set()
     searched: set[str] = set()
-    for node in graph:
-        if node.kind is not Kind.SELECT:
-            continue
-        candidates = node.hashed["parents"]["candidates"]
-        searched.update(work for works in candidates for work in works)
+    for node, select in graph.of(Select):
+        searched.update(select.parent_works)
         position = (store.glance(node.work) or {}).get("chosen")
         if position is not None:
-            chosen.update(candidates[int(position)])
+            chosen.update(select.candidates[int(position)])
     return chosen, searched
 
 
@@ -142,10 +140,14 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
         axes.plot(*_mean(histories, "train"), color=colour, linewidth=1.2, linestyle="--")
     if kept:
         # Configurations that were not chosen may have exploded; they must not flatten the others.
-        shown = [value for name in kept for part in ("val", "train") for value in _mean(rows[name, True], part)[1]]
-        low, high = min(shown), max(shown)
+        every = [value for name in kept for part in PARTS for value in _mean(rows[name, True], part)[1]]
+        shown = [value for value in every if np.isfinite(value)]
+        low, high = min(shown, default=0.0), max(shown, default=1.0)
         margin = 0.08 * (high - low) + 1e-9
         axes.set_ylim(low - margin, high + margin)
+        if not shown:
+            said = "no finite loss" if every else "no loss: nothing is trained"
+            axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=9, transform=axes.transAxes)
     if others:
         axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen, validation (may lie outside)")
     axes.plot([], [], color="0.35", linewidth=1.8, marker="o", markersize=3, label="validation")
@@ -185,4 +187,6 @@ def figure(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]
 
 def save(drawing: Figure, path: Path) -> None:
     """Write a PNG without the library's version, so that equal input gives an equal file."""
-    drawing.savefig(path, metadata={"Software": None})
+    data = io.BytesIO()
+    drawing.savefig(data, format="png", metadata={"Software": None})
+    disk.write_output(path, data.getvalue())

@@ -61,7 +61,7 @@ Known = Mapping[tuple[str, ...], tuple[str, Sequence[str | None]]]
 def _values(one: Tested, label: str, results: Results) -> Known | None:
     known: dict[tuple[str, ...], tuple[str, Sequence[str | None]]] = {}
     for slot, _ in one.slots.values():
-        digest = results.graph.nodes[slot.works[0]].hashed["views"]["rows"]
+        digest = results.tested(slot.works[0])
         rows = results.view(digest)
         if any(label not in row.get("by", {}) for row in rows):
             return None

@@ -23,8 +23,8 @@ Source: Bengio, Grandvalet: No unbiased estimator of the variance of k-fold cros
 """
 REPEATED = "some repetitions are one and the same training; n counts distinct trainings"
 PERCENTILE = (
-    "[..] is the 95 % interval of the difference over test people, {} bootstrap samples of whole families, trainings "
-    "held fixed"
+    "[low, high] is the 95 % interval of the difference over participants, {} bootstrap samples of whole families; "
+    "trained weights held fixed: it does not cover what another training of the same method would give"
 )
 FEW = "{}: no interval, because its {} test people are only {} independent groups"
 UNPAIRED = "{}: no single row of `against` to compare with"

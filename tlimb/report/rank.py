@@ -150,13 +150,7 @@ def _row(one: Tested, against: Tested | None, columns: list[Column], request: Ra
         against=None if against is None else against.name,
         people=len({person for scored, _ in everyone for person in scored.people}),
         families=len({family for scored, _ in everyone for family in scored.families}),
-        images=len(
-            {
-                (results.graph.nodes[slot.works[0]].hashed["views"]["rows"], place)
-                for scored, slot in everyone
-                for place in scored.rows
-            }
-        ),
+        images=len({(results.tested(slot.works[0]), place) for scored, slot in everyone for place in scored.rows}),
         states=tuple(sorted(Counter(s.absent.state for s in arm.slots if s.absent is not None).items())),
     )
 

@@ -1,11 +1,13 @@
 """What a ranking is asked for, apart from the plan's graph: metrics, what steers, what is compared with what."""
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 from attrs import frozen
+
+from tlimb.components.base import Metric
+from tlimb.describe.loading import instantiate
 
 Values = np.ndarray[Any, Any]
 
@@ -74,14 +76,10 @@ def load_builtin(component: Mapping[str, Any]) -> MetricLike:
     """Make one of tlimb's own metrics.
 
     Raises:
-        ValueError: the class path is not one of tlimb's own; a user's metric needs a `Load` that allows it.
+        TlimbError: it is not one of them (77: a user's metric needs a `Load` that allows it), or of another revision
+            than planned (64).
     """
-    path = str(component["class"])
-    if not known_as(component):
-        raise ValueError(f"{path} is no metric of tlimb's own; allow its package")
-    module, _, name = path.rpartition(".")
-    made: MetricLike = getattr(import_module(module), name)(**component.get("options", {}))
-    return made
+    return instantiate(component, Metric)
 
 
 def metric_name(component: Mapping[str, Any]) -> str:

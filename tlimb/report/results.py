@@ -10,7 +10,7 @@ from attrs import frozen
 from safetensors.numpy import load
 
 from tlimb.cohorts import view as views
-from tlimb.manifest import Graph, Kind
+from tlimb.manifest import Graph, Kind, Predict
 from tlimb.manifest.fields import HEX, entry
 from tlimb.report.request import Values
 from tlimb.store import Store
@@ -133,14 +133,12 @@ class Results:
 
     def tasks(self, work: str) -> tuple[Task, ...]:
         """Give the heads of the fit whose weights a predict node applies."""
-        node = self.graph.nodes[work]
-        while node.kind is not Kind.FIT:
-            node = self.graph.nodes[node.hashed["parents"]["model"]]
-        tasks = []
-        for head in node.hashed["heads"]:
-            facts = head.get("facts") or {}
-            tasks.append(Task(head["name"], facts.get("label"), tuple(facts.get("classes") or ())))
-        return tuple(tasks)
+        heads = self.graph.fit_of(work).heads
+        return tuple(Task(head.name, head.facts.label, head.facts.classes) for head in heads)
+
+    def tested(self, work: str) -> str:
+        """Return the digest of the rows that a predict node predicts."""
+        return self.graph.nodes[work].as_a(Predict).view
 
     def scored(self, works: tuple[str, ...]) -> dict[str, Scored]:
         """Join predictions with targets, for each head with a target.
@@ -151,8 +149,7 @@ class Results:
         Raises:
             ValueError: predictions and view do not belong together.
         """
-        digest = self.graph.nodes[works[0]].hashed["views"]["rows"]
-        rows = self.view(digest)
+        rows = self.view(self.tested(works[0]))
         tensors = [self._tensors(work) for work in works]
         found = {}
         for task in self.tasks(works[0]):

@@ -15,6 +15,8 @@ from tlimb.report.table import Row, Table
 DASH = "-"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NUMERIC = frozenset("0123456789.-+eE")
+INTERVALS = "[low, high]: 95 % intervals over participants; trained weights held fixed"
+"""Stands above a table with intervals: another training of equal methods may lie outside of them."""
 
 
 def text(table: Table) -> str:
@@ -27,7 +29,7 @@ def text(table: Table) -> str:
         images = max((row.images for row in rows), default=0)
         families = max((row.families for row in rows), default=0)
         held = f"{people} people" + (f" of {families} families" if families < people else "")
-        lines += [f"{clean(table.study)}: test {clean(test)} ({held}, {images} images)", ""]
+        lines += [f"{clean(table.study)}: test {clean(test)} ({held}, {images} images)", *_said(rows), ""]
         lines += [*_aligned([head, *cells]), ""]
         for label, head, cells in _by(table, test):
             lines += [f"{clean(table.study)}: test {clean(test)} by {clean(label)}", "", *_aligned([head, *cells]), ""]
@@ -38,8 +40,10 @@ def markdown(table: Table) -> str:
     """Write a ranking as Markdown tables."""
     lines = [f"# Ranking of {clean(table.study)}", ""]
     for test in dict.fromkeys(row.test for row in table.rows):
-        head, cells = _grid(table, [row for row in table.rows if row.test == test])
-        lines += [f"## {clean(test)}", "", _bar(head), _bar(["---"] * len(head))]
+        rows = [row for row in table.rows if row.test == test]
+        head, cells = _grid(table, rows)
+        lines += [f"## {clean(test)}", "", *(f"{line}\n" for line in _said(rows))]
+        lines += [_bar(head), _bar(["---"] * len(head))]
         lines += [*(_bar(row) for row in cells), ""]
         for label, head, cells in _by(table, test):
             lines += [f"## {clean(test)} by {clean(label)}", "", _bar(head), _bar(["---"] * len(head))]
@@ -172,6 +176,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return value
+
+
+def _said(rows: list[Row]) -> list[str]:
+    """Return what stands between the heading and the table of a test."""
+    differences = (cell.difference for row in rows for cell in row.cells.values())
+    return [INTERVALS] if any(one is not None and one.low is not None for one in differences) else []
 
 
 def _grid(table: Table, rows: list[Row]) -> tuple[list[str], list[list[str]]]:

@@ -1,8 +1,7 @@
 """Which node of a graph may run next, and what became of each; knows no process and no torch."""
 
-import bisect
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from enum import StrEnum
 
 from attrs import define, field, frozen
@@ -67,11 +66,17 @@ class Summary:
 
     @property
     def code(self) -> int:
-        """Give the exit code of the whole: of the signal, of the failures when they agree, or 75 for unfinished."""
+        """Return the exit code of the whole.
+
+        It is that of the signal, 73 where a run could not write, that of the failures when they agree, or 75 for
+        unfinished.
+        """
         if self.signal is not None:
             return 128 + self.signal
-        if self.failed:
-            codes = {failure.code for failure in self.failed.values()}
+        codes = {failure.code for failure in self.failed.values()}
+        if ExitCode.CANNOT_WRITE in codes:
+            return int(ExitCode.CANNOT_WRITE)
+        if codes:
             return codes.pop() if len(codes) == 1 else int(ExitCode.FINDINGS)
         return int(ExitCode.YIELDED if self.pending else ExitCode.DONE)
 
@@ -90,6 +95,7 @@ class Agenda:
         computed: works that were computed now.
         yielded: works that stopped themselves and can be continued later.
         running: works that are being computed.
+        full: a run could not write, so nothing that is started now would end well.
     """
 
     graph: Graph
@@ -101,11 +107,14 @@ class Agenda:
     computed: list[str] = field(factory=list, init=False)
     yielded: set[str] = field(factory=set, init=False)
     running: set[str] = field(factory=set, init=False)
+    full: bool = field(default=False, init=False)
     _chosen: dict[str, int | None] = field(factory=dict, init=False)
     _place: dict[str, int] = field(init=False)
     _dependents: dict[str, list[str]] = field(factory=dict, init=False)
     _changed: list[int] = field(init=False)
-    _free: list[int] = field(factory=list, init=False)
+    _free: set[int] = field(factory=set, init=False)
+    _queue: list[int] = field(factory=list, init=False)
+    """A heap that holds every free place, and others that were free once: those are dropped when they come up."""
     _works: list[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -118,8 +127,9 @@ class Agenda:
                 self._dependents.setdefault(needed, []).append(manifest.work)
         self._changed = list(range(len(self._works)))
         for manifest in self.graph:
-            for select in {gate.select for gate in manifest.gates} - self._place.keys():
-                self._look_up(select)
+            for select in {gate.select for gate in manifest.gates}:
+                if select not in self._place:
+                    self._look_up(select)
 
     def _look_up(self, select: str) -> None:
         """Learn from the store what a selection outside the graph chose: an engine starts one node at a time."""
@@ -140,27 +150,40 @@ class Agenda:
             if self._settle(manifest):
                 yield manifest
             elif self._may_start(manifest):
-                bisect.insort(self._free, place)
+                self._free.add(place)
+                heapq.heappush(self._queue, place)
 
-    def ready(self) -> Iterator[Manifest]:
-        """Go through the nodes that may start now, in the graph's order; to be asked after `settle`."""
+    def ready(self) -> Generator[Manifest]:
+        """Go through the nodes that may start now, in the graph's order; to be asked after `settle`.
+
+        What is not started is offered again. Taking the first few costs no look at those behind them.
+        """
         running = (self.graph.nodes[work] for work in self.running)
         preparing = {self._data(manifest) for manifest in running if manifest.kind is Kind.PREPARE}
-        for place in list(dict.fromkeys(self._free)):
-            manifest = self.graph.nodes[self._works[place]]
-            if self.status[manifest.work] is not Status.WAITING or manifest.work in self.yielded:
-                self._free = [other for other in self._free if other != place]
-                continue
-            if manifest.kind is Kind.PREPARE:
-                # Two fills of one recipe at once would decode the images that they share twice.
-                if self._data(manifest) in preparing:
+        offered: list[int] = []
+        try:
+            while self._queue and not self.full:
+                place = heapq.heappop(self._queue)
+                manifest = self.graph.nodes[self._works[place]]
+                if place not in self._free or place in offered[-1:]:
                     continue
-                preparing.add(self._data(manifest))
-            yield manifest
+                if self.status[manifest.work] is not Status.WAITING or manifest.work in self.yielded:
+                    self._free.discard(place)
+                    continue
+                offered.append(place)
+                if manifest.kind is Kind.PREPARE:
+                    # Two fills of one recipe at once would decode the images that they share twice.
+                    if self._data(manifest) in preparing:
+                        continue
+                    preparing.add(self._data(manifest))
+                yield manifest
+        finally:
+            for place in offered:
+                heapq.heappush(self._queue, place)
 
     def look_again(self, work: str) -> None:
         """Look at a waiting node once more with the next `settle`: another run may have finished it."""
-        self._free = [place for place in self._free if place != self._place[work]]
+        self._free.discard(self._place[work])
         heapq.heappush(self._changed, self._place[work])
 
     def start(self, work: str) -> None:
@@ -177,6 +200,7 @@ class Agenda:
             self.status[work] = Status.WAITING
             self.yielded.add(work)
         else:
+            self.full = self.full or code == ExitCode.CANNOT_WRITE
             self.failed[work] = Failure(code, reason)
             self._set(work, Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED)
 

@@ -66,7 +66,8 @@ def supervise(
 ) -> Summary:
     """Run every node of a graph that is not done, in child processes.
 
-    A failed run never stops its siblings; what needs it is skipped. SIGINT and SIGTERM stop the children after
+    A failed run never stops its siblings; what needs it is skipped. Once a run could not write (73) nothing more is
+    started, since it would train for nothing. SIGINT and SIGTERM stop the children after
     their next optimizer step, with a resume point; a second one kills them.
 
     Args:
@@ -176,21 +177,24 @@ class _Supervisor:
     def _offer(self) -> bool:
         """Start what may start, and say whether something is left that another run computes or has just finished."""
         waiting = False
-        for manifest in list(self.agenda.ready()):
-            if len(self.running) >= self.workers:
-                return waiting
-            host = self.claims.take(manifest.work)
-            if host is not None or self.agenda.store.has(manifest.work):
-                waiting = True
-                self._leave(manifest.work, host)
-                continue
-            if self.process is None and not self._start():
-                self._lost(manifest.work, int(ExitCode.INTERNAL), "the warm parent cannot be started")
-                continue
-            self.agenda.start(manifest.work)
-            self.running[manifest.work] = time.time()
-            self._command({"run": manifest.to_json()})
+        with contextlib.closing(self.agenda.ready()) as offered:
+            while len(self.running) < self.workers and (manifest := next(offered, None)) is not None:
+                waiting = self._take(manifest) or waiting
         return waiting
+
+    def _take(self, manifest: Manifest) -> bool:
+        """Start a node, or return that another run computes it or has just finished it."""
+        host = self.claims.take(manifest.work)
+        if host is not None or self.agenda.store.has(manifest.work):
+            self._leave(manifest.work, host)
+            return True
+        if self.process is None and not self._start():
+            self._lost(manifest.work, int(ExitCode.INTERNAL), "the warm parent cannot be started")
+            return False
+        self.agenda.start(manifest.work)
+        self.running[manifest.work] = time.time()
+        self._command({"run": manifest.to_json()})
+        return False
 
     def _leave(self, work: str, host: str | None) -> None:
         """Leave a work to another run; None for `host` when that has just finished it."""

@@ -52,8 +52,8 @@ class Claims:
 
         Where no claim can be written the work counts as ours: that it cannot be published either is told by the run.
         """
-        path = self._path(work)
         try:
+            path = self.store.state_folder(work) / CLAIM
             for _ in range(2):
                 if self._make(path):
                     return None
@@ -130,7 +130,7 @@ class Claims:
         while not self._ended.wait(self.every_s):
             for work in list(self._held):
                 with contextlib.suppress(OSError):
-                    os.utime(self._path(work))
+                    os.utime(self._path(work), follow_symlinks=False)
 
 
 def claimed(store: Store, now: float) -> dict[str, str]:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import TypeVar
 CHUNK = 1 << 20
 STALE = (errno.ESTALE, errno.EIO)
 PATIENCE_S = 90.0
+STREAMS = ("/dev/std", "/dev/fd/", "/dev/tty", "/dev/null", "/proc/")
+"""How paths begin that are the system's names of pipes, terminals and open files, though they may be links."""
 
 T = TypeVar("T")
 
@@ -26,6 +29,27 @@ def make(folder: Path) -> Path:
     """Make a folder and those above it; one that exists is fine."""
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     return folder
+
+
+def linked(root: Path, path: Path) -> Path | None:
+    """Return the first link on the way from a root to a path, the path included; None for none.
+
+    The root itself may be a link: it was named by whoever runs the command, what is below it may come from elsewhere.
+    """
+    between = [one for one in (path, *path.parents) if one != root and one.is_relative_to(root)]
+    return next((one for one in reversed(between) if one.is_symlink()), None)
+
+
+def make_below(root: Path, folder: Path) -> Path:
+    """Make a folder below a root and those between them.
+
+    Raises:
+        OSError: one of them is a link, which could lead anywhere; nothing is made.
+    """
+    link = linked(root, folder)
+    if link is not None:
+        raise OSError(errno.ELOOP, "this is a link, and nothing is written through a link", str(link))
+    return make(folder)
 
 
 def flush_folder(folder: Path) -> None:
@@ -42,8 +66,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file under its own name and flush it; for files in folders that nobody reads yet."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    """Write a file under its own name and flush it; for files in folders that nobody reads yet.
+
+    Raises:
+        OSError: it could not be written, or the name is a link.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         view = memoryview(data)
         while view:
@@ -71,10 +99,50 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     flush_folder(path.parent)
 
 
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file where a user asked for it: a link of its name is replaced, a pipe or a terminal is written to.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    if str(path).startswith(STREAMS) or stat.S_ISFIFO(path.lstat().st_mode if os.path.lexists(path) else 0):
+        path.write_bytes(data)
+    else:
+        write_atomically(path, data, 0o666)
+
+
+def unlinked(path: str, flags: int) -> int:
+    """Open a file, as an `opener` of `open`; to be written in place of a link of its name, and never read through one.
+
+    Raises:
+        OSError: it could not be opened; with ELOOP where it is a link and is to be read.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP or not flags & os.O_CREAT:
+            raise
+        os.unlink(path)  # noqa: PTH108
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename, and flush the folder of the new name."""
     os.rename(source, target)  # noqa: PTH104
     flush_folder(target.parent)
+
+
+def move(source: Path, target: Path) -> bool:
+    """Rename without flushing anything, and return whether there was something to rename.
+
+    Raises:
+        OSError: it is there and cannot be renamed.
+    """
+    try:
+        os.rename(source, target)  # noqa: PTH104
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def seal(path: Path) -> None:
@@ -156,18 +224,13 @@ def remove(path: Path) -> None:
         return
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder and all in it, quietly where it cannot be."""
-    for name in names(folder):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            remove_tree(path)
-        else:
-            remove(path)
-    try:
-        os.rmdir(folder)  # noqa: PTH106
-    except OSError:
-        return
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, or a file, quietly where it cannot be; of a link only the link."""
+    if path.is_dir() and not path.is_symlink():
+        # It walks by handles of folders, so one that becomes a link meanwhile is not followed either.
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        remove(path)
 
 
 def size(folder: Path) -> int:

@@ -15,12 +15,16 @@ from typing import Any
 
 from attrs import frozen
 
-from tlimb.manifest import Graph, Kind, canonical
+from tlimb.manifest import Fit, Graph, Predict, canonical
 from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
 from tlimb.store.store import Store
 
-PACKAGES = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+RECORDED = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+"""Packages whose versions stand in every result: part of a file's form, which changes only with a reason.
+
+MONAI is not installed with tlimb; user code that builds on it computes other bits with another version.
+"""
 FILE = "environment.json"
 
 Facts = Mapping[str, Any]
@@ -30,7 +34,7 @@ Facts = Mapping[str, Any]
 def versions() -> Mapping[str, Any]:
     """Give Python, the processor's kind, and the packages that decide bits; None for one that is not installed."""
     found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in PACKAGES:
+    for name in RECORDED:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -77,14 +81,10 @@ def here(private: Path, graph: Graph | None = None) -> Here:
 
 def on_cpu(graph: Graph) -> frozenset[str]:
     """Give the fits that are pinned to the CPU, and the tests of such fits."""
-    found: set[str] = set()
-    for node in graph:
-        parents = node.parents
-        if (node.hashed.get("trainer") or {}).get("device") == "cpu" or (
-            node.kind is Kind.PREDICT and parents and parents[0] in found
-        ):
-            found.add(node.work)
-    return frozenset(found)
+    if not any(fit.trainer.pinned_to_cpu for _, fit in graph.distinct(Fit, "trainer")):
+        return frozenset()
+    fits = {node.work for node, fit in graph.of(Fit) if fit.trainer.pinned_to_cpu}
+    return frozenset(fits | {node.work for node, test in graph.of(Predict) if test.model in fits})
 
 
 def remember(private: Path, by_device: Mapping[str, Facts]) -> None:

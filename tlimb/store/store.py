@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, field
 
 from tlimb.manifest import canonical
-from tlimb.problems import ExitCode
+from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.store import disk, objects, states
 from tlimb.store.objects import Published
 from tlimb.store.states import State
@@ -46,6 +46,17 @@ class Store:
     accepts: Callable[[str, Mapping[str, Any]], bool] | None = None
     _waited_s: float = field(default=0.0, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse a store that is not a tree of its own.
+
+        Raises:
+            TlimbError: one of its folders is a link, through which files elsewhere would be written or removed.
+        """
+        for path in (self.base, *(self.base / name for name in disk.names(self.base))):
+            if path.is_symlink():
+                help_ = "remove the link, or move the folder it leads to here; the store itself may be a link"
+                raise TlimbError(Problem("store-linked", f"`{path}` is a link", help=help_), ExitCode.CANNOT_WRITE)
+
     @property
     def base(self) -> Path:
         """Give the folder of this version of the layout."""
@@ -57,7 +68,8 @@ class Store:
 
     def has(self, work: str) -> bool:
         """Say whether a complete object exists, without reading its artefacts."""
-        if not disk.is_file(self.path(work) / objects.RESULT):
+        folder = self.path(work)
+        if not disk.is_file(folder / objects.RESULT) or folder.is_symlink() or folder.parent.is_symlink():
             return False
         return self.accepts is None or self.glance(work) is not None
 
@@ -90,6 +102,13 @@ class Store:
             return None
 
     def _accepted(self, work: str, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a result where it counts.
+
+        Raises:
+            ValueError: it is the result of another work, whose folder was renamed or copied.
+        """
+        if result.get("work") != work:
+            raise ValueError("this is the result of another run")
         return result if self.accepts is None or self.accepts(work, result) else None
 
     def _failed(self, work: str) -> bool:
@@ -107,7 +126,7 @@ class Store:
 
     def staging(self) -> AbstractContextManager[Path]:
         """Give a fresh folder in which an object is built, on the store's own file system."""
-        return objects.staging(disk.make(self.base / "tmp"))
+        return objects.staging(self._made("tmp"))
 
     def publish(self, work: str, staged: Path, supersede: bool = False) -> Published:
         """Make a sealed staged folder the object of a work, by one rename.
@@ -122,11 +141,13 @@ class Store:
 
         Raises:
             OSError: the store cannot be written; nothing is published.
-            ValueError: the staged folder was not sealed.
+            ValueError: the staged folder was not sealed, or as the result of another work.
         """
         own = objects.read_result(staged)
+        if own.get("work") != work:
+            raise ValueError("this is the result of another run")
         target = self.path(work)
-        disk.make(target.parent)
+        self._made("objects", work[:2])
         try:
             disk.rename(staged, target)
         except OSError:
@@ -137,7 +158,7 @@ class Store:
                 return self._lose(work, staged, own, other)
             # What lay there was damaged and is in quarantine now, or has no result at all, or the rename itself
             # failed: one more try tells.
-            if target.exists():
+            if target.exists() or target.is_symlink():
                 self.quarantine(target, work, "an object without a result")
             disk.rename(staged, target)
         return Published(target, won=True)
@@ -169,9 +190,10 @@ class Store:
         return target
 
     def _put_aside(self, path: Path, name: str, reason: str, where: str) -> Path | None:
-        target = disk.make(self.base / where) / f"{name}-{secrets.token_hex(4)}"
+        target = self._made(where) / f"{name}-{secrets.token_hex(4)}"
         try:
-            disk.rename(path, target)
+            # What is damaged behind a link belongs to somebody else: the link is what has to go.
+            disk.rename(disk.linked(self.base, path) or path, target)
         except FileNotFoundError:
             return None
         note = {"name": name, "reason": reason, "time": time.time()}
@@ -182,7 +204,11 @@ class Store:
 
     def save_state(self, work: str, step: int, tag: str, data: bytes) -> Path:
         """Keep a resume point; `tag` says by which environment it may be continued."""
-        return states.save(self.base / "state" / work, step, tag, data)
+        return states.save(self.state_folder(work), step, tag, data)
+
+    def state_folder(self, work: str) -> Path:
+        """Make the folder of a work's resume points and of its claim."""
+        return self._made("state", work)
 
     def load_state(self, work: str, tag: str) -> State | None:
         """Give the highest resume point of a tag that verifies; damaged ones go into quarantine."""
@@ -217,8 +243,7 @@ class Store:
 
     def cache_write(self, recipe: str, key: str, data: bytes) -> None:
         """Keep a volume's bytes, with their sha256 as the file's last 64 characters."""
-        path = self.cache_path(recipe, key)
-        disk.make(path.parent)
+        path = self._made("cache", recipe) / self.cache_path(recipe, key).name
         disk.write_atomically(path, data + hashlib.sha256(data).hexdigest().encode(), 0o444)
 
     # Records: everything about a run that is outside its identity
@@ -247,10 +272,17 @@ class Store:
 
     def write_note(self, work: str, name: str, note: Mapping[str, Any]) -> None:
         """Keep a note beside a work's object: what may differ between two places that did equal work."""
-        folder = disk.make(self.base / "records" / work)
+        folder = self._made("records", work)
         disk.write_atomically(folder / name, canonical(dict(note)).encode())
 
     # Keeping house
+
+    def _made(self, *parts: str) -> Path:
+        """Make a folder of the store; a link on the way is taken away, so that nothing is written through it."""
+        folder = self.base.joinpath(*parts)
+        while (link := disk.linked(self.base, folder)) is not None:
+            os.unlink(link)  # noqa: PTH108
+        return disk.make(folder)
 
     def works(self) -> Iterator[str]:
         """Go through all works that have an object, in order."""
@@ -262,7 +294,7 @@ class Store:
 
     def server_time(self) -> float:
         """Give the time of the file server, whose clock and not ours dates its files."""
-        probe = disk.make(self.base / "tmp") / f"clock-{secrets.token_hex(4)}"
+        probe = self._made("tmp") / f"clock-{secrets.token_hex(4)}"
         disk.write(probe, b"")
         now = os.stat(probe).st_mtime  # noqa: PTH116
         disk.remove(probe)

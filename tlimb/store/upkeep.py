@@ -1,5 +1,7 @@
 """Keeping house: what is in a store, how big it is, whether it is intact, and what may go."""
 
+import contextlib
+import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from tlimb.store import disk
 from tlimb.store.store import Store
 
 STALE_S = 7 * 24 * 3600.0
+TRASH = "gone-"
+"""Beginning of the name, in tmp/, of what gc has moved away and not yet deleted."""
 PARTS = ("objects", "state", "cache", "quarantine", "superseded", "records", "tmp")
 
 
@@ -86,32 +90,61 @@ def verify(store: Store) -> Verified:
 def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False) -> list[Path]:
     """Remove what nobody needs.
 
-    Folders in tmp/ older than seven days by the server's clock always go. With `keep`, so do objects, resume
-    points and records of all other works; cached volumes can be made again and go too when `keep` is empty.
+    Folders in tmp/ older than seven days by the server's clock always go, and so does what an interrupted gc has
+    left. With `keep`, so do objects, resume points and records of all other works; cached volumes can be made again
+    and go too when `keep` is empty.
 
     Args:
         store: the store.
         keep: works of the plans that are kept; None keeps every object.
-        dry_run: remove nothing, only say what would go.
+        dry_run: remove nothing, only return what would go.
 
     Returns:
         The folders and files that went.
+
+    Raises:
+        OSError: something cannot be moved out of the way.
     """
     now = store.server_time()
     tmp = store.base / "tmp"
-    gone = [tmp / name for name in disk.names(tmp) if now - _age_mark(tmp / name) > STALE_S]
+    gone = [tmp / name for name in disk.names(tmp) if name.startswith(TRASH) or _is_stale(tmp / name, now)]
     if keep is not None:
-        gone += [store.path(work) for work in store.works() if work not in keep]
-        for part in ("state", "records"):
-            folder = store.base / part
-            gone += [folder / work for work in disk.names(folder) if work not in keep]
+        keep = frozenset(keep)
+        # An object without a result is what an older version left when it was interrupted: no work, but space.
+        objects = store.base / "objects"
+        gone += [objects / pair / work for pair in disk.names(objects) for work in disk.names(objects / pair)]
+        gone += [store.base / part / work for part in ("state", "records") for work in disk.names(store.base / part)]
+        gone = [path for path in gone if path.parent == tmp or path.name not in keep]
+        # What lies behind a link is not the store's.
+        gone = [path for path in gone if disk.linked(store.base, path.parent) is None]
         if not keep:
             gone += [store.base / "cache" / recipe for recipe in disk.names(store.base / "cache")]
-    if not dry_run:
-        for path in gone:
-            disk.remove_tree(path) if path.is_dir() else disk.remove(path)
-    return gone
+    return gone if dry_run else _throw_away(gone, tmp)
 
 
-def _age_mark(path: Path) -> float:
-    return max([path.stat().st_mtime, *(inner.stat().st_mtime for inner in path.rglob("*"))])
+def _throw_away(gone: list[Path], tmp: Path) -> list[Path]:
+    """Rename everything into one folder before anything is deleted, and return what was there to rename.
+
+    Half an object must never lie where a whole one counts as done, whenever this process is killed.
+    """
+    if not gone:
+        return []
+    trash = disk.make(tmp / f"{TRASH}{secrets.token_hex(8)}")
+    moved = [path for number, path in enumerate(gone) if disk.move(path, trash / str(number))]
+    for folder in dict.fromkeys((trash, *(path.parent for path in moved))):
+        # Another gc may have taken the trash away meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            disk.flush_folder(folder)
+    disk.remove_tree(trash)
+    return moved
+
+
+def _is_stale(path: Path, now: float) -> bool:
+    """Return whether nothing in a folder was written for days; what vanishes meanwhile is in use."""
+    try:
+        # What a link leads to is not the store's.
+        inside = () if path.is_symlink() else tuple(path.rglob("*"))
+        newest: float = max(one.lstat().st_mtime for one in (path, *inside))
+    except FileNotFoundError:
+        return False
+    return now - newest > STALE_S

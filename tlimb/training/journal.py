@@ -14,7 +14,7 @@ from typing import Any
 from attrs import define, field
 from lightning.pytorch.loggers import Logger
 
-from tlimb.components.discovery import find
+from tlimb.describe.loading import find
 from tlimb.manifest import Fit, Manifest
 from tlimb.manifest.structure import unstructure
 from tlimb.protocol.options import Places

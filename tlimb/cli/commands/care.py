@@ -98,7 +98,7 @@ def predictions(
     elif with_ids or with_private:
         disk.write_atomically(output, text.encode(), 0o600)
     else:
-        output.write_text(text, encoding="utf-8")
+        disk.write_output(output, text.encode())
     if left_out:
         print(
             f"true values of private labels are left out ({', '.join(left_out)}); see --with-private", file=sys.stderr

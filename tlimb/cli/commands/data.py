@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tlimb.describe import run_extra
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 
@@ -31,7 +32,7 @@ def phantom(
     try:
         from tlimb import phantom as maker
     except ImportError as error:
-        problem = Problem("backend-missing", f"{error.name} is not installed", help="pip install 'tlimb[run]'")
+        problem = Problem("backend-missing", f"{error.name} is not installed", help=run_extra.INSTALL)
         raise TlimbError(problem, ExitCode.BACKEND_MISSING) from error
     with progress.bar("making brains", "images") as observer:
         maker.make(folder, participants, sites, visits, families, voxel_mm, seed, observer, regions)

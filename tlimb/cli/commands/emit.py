@@ -34,6 +34,7 @@ def emit(
     store: options.Store = None,
     private: options.Private = None,
     profile: options.Profile = None,
+    allow: options.Allow = None,
     with_names: options.WithNames = False,
 ) -> int:
     """Write a study as a project of a workflow engine; equal studies give equal files."""
@@ -45,7 +46,7 @@ def emit(
 
     asked = emitting.Asked(backend, profile, _size(pack), _part(shard))
     loaded = load(spec)
-    place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
+    place = project(loaded.sound(), spec, options.asked(root, store, private, profile, allow))
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
     chosen, made, found = emitting.emission(plan, loaded, place, asked)

@@ -18,8 +18,19 @@ def register(app: Any) -> None:
 def launch(
     project: Annotated[Path, typer.Argument(help="folder of an emitted project", show_default=False)] = Path(),
     outdir: Annotated[Path, typer.Option("--outdir", help="where the ranking goes")] = Path("results"),
+    nextflow_profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--nextflow-profile",
+            help="profiles of Nextflow: slurm, k8s, apptainer, ..; repeatable, or with commas",
+        ),
+    ] = None,
     profile: Annotated[
-        list[str] | None, typer.Option("--profile", help="slurm, k8s, apptainer, ..; repeatable, or with commas")
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            help="older name of --nextflow-profile; profiles of the study are chosen by `tlimb emit --profile`",
+        ),
     ] = None,
     work_dir: Annotated[Path | None, typer.Option("--work-dir", "-w", help="Nextflow's work folder")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on from what Nextflow remembers")] = False,
@@ -27,10 +38,18 @@ def launch(
     more: Annotated[list[str] | None, typer.Argument(help="after --: further arguments for Nextflow")] = None,
 ) -> int:
     """Start an emitted project with Nextflow, with the right arguments for this machine."""
-    from tlimb.api.launching import Launch, command, start
+    from tlimb.api.launching import Launch, command, ranked, start, unranked
 
-    profiles = tuple(name for text in profile or () for name in text.split(",") if name)
+    if profile:
+        note = "note: `launch --profile` chooses profiles of Nextflow, not of the study; write --nextflow-profile"
+        print(note, file=sys.stderr)
+    given = (*(nextflow_profile or ()), *(profile or ()))
+    profiles = tuple(name for text in given for name in text.split(",") if name)
     asked = Launch(project, outdir, profiles, work_dir, resume, tuple(allow or ()), tuple(more or ()))
     words = command(asked)
     print(shlex.join(words), file=sys.stderr, flush=True)
-    return start(words)
+    before = ranked(asked)
+    code = start(words)
+    for line in unranked(asked, before) if code else ():
+        print(line, file=sys.stderr, flush=True)
+    return code

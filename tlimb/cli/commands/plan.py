@@ -48,7 +48,7 @@ def plan(
     """Show every run of a study: what is shared, what is done, what is to do."""
     from tlimb.api.load import load
     from tlimb.api.planning import list_runs, make_plan, write_plan
-    from tlimb.api.project import project
+    from tlimb.api.project import project, unread_settings
     from tlimb.cli import overview, progress, show
 
     if form not in ("text", "mermaid", "dot", "json"):
@@ -65,7 +65,8 @@ def plan(
         presenter.add(error.problems, loaded.source)
         presenter.close()
         return int(error.exit_code)
-    presenter.add((*loaded.problems, *made.problems), loaded.source)
+    unread = loaded.source.resolve(unread_settings(loaded.sound(), profile, "plan"))
+    presenter.add((*loaded.problems, *made.problems, *unread), loaded.source)
     presenter.close()
     list_runs(made, place)
     if explain is not None:

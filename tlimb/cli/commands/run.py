@@ -22,7 +22,9 @@ def run(
             autocompletion=completing.runnable,
         ),
     ],
-    workers: Annotated[int, typer.Option("--workers", "-j", help="runs at a time [CPU cores]")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", help="parallel runs [those of the backend `local`, else CPU cores]")
+    ] = 0,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="one draw, one replicate, two batches, a store of its own")
     ] = False,
@@ -65,7 +67,7 @@ def run(
 def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[int, bool, bool]) -> int:
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan, remember
-    from tlimb.api.project import project
+    from tlimb.api.project import project, unread_settings
     from tlimb.api.running import run_graph, settled, smoke_place, smoke_study
     from tlimb.cli import live, progress, show
 
@@ -78,9 +80,10 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
     limit, allow_leak, with_names = planning
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
-    show.problems((*loaded.problems, *plan.problems), loaded.source)
+    unread = loaded.source.resolve(unread_settings(loaded.sound(), asked.profile, "run"))
+    show.problems((*loaded.problems, *plan.problems, *unread), loaded.source)
     with live.display(plan.graph, quiet=quiet) as observe:
-        summary = run_graph(plan.graph, place, settled(settings, loaded.sound()), observe)
+        summary = run_graph(plan.graph, place, settled(settings, loaded.sound(), asked.profile), observe)
     if not settings.smoke:
         remember(plan, place, loaded)
     _end(summary, plan.graph, place, with_names)

@@ -29,7 +29,8 @@ def validate(
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
     from tlimb.api import beside
-    from tlimb.api.load import load
+    from tlimb.api.load import load, mismatches
+    from tlimb.api.project import roots_of
     from tlimb.cli import show
 
     code: int = ExitCode.DONE
@@ -37,11 +38,13 @@ def validate(
     for path in specs:
         try:
             loaded = load(path)
+            if not loaded.broken:
+                roots_of(loaded.sound(), profile)
         except TlimbError as error:
             presenter.add(error.problems)
             code = error.exit_code
             continue
-        found = list(loaded.problems)
+        found = [*loaded.problems, *mismatches(loaded)]
         if beside.there(loaded.source):
             from tlimb.api.editor import refresh
 

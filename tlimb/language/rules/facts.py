@@ -270,6 +270,10 @@ class Facts:
         """Give the scenarios that a stage can have; `supervised` when none is written."""
         return list(self.components(self.field(stage, "scenario"))) or [("supervised", None)]
 
+    def trains(self, scenario: str) -> bool:
+        """Return whether a scenario takes steps; one that is not known is taken to."""
+        return bool(self.catalogue.facts("scenario", scenario).get("trains", True))
+
     def heads(self, stage: Stage) -> dict[str, list[tuple[str, Tree]]]:
         """Give for each head of a stage the objectives that it can have; a single head is named after its target."""
         if stage.heads:

@@ -119,9 +119,8 @@ def layout_preprocess(facts: Facts) -> Iterator[Problem]:
                 shown = written.raw if written is not None else _said(listing.defaults.get(option))
                 message = f"the weights `{name}` expect `{option}: {_said(value)}`; `{stage.name}` uses `{shown}`"
                 pointer = where.pointer if wrong is None else wrong.pointer
-                yield Problem(
-                    "layout-preprocess", message, pointer, related=related, help=f"write   {option}: {_said(value)}"
-                )
+                help_ = _advice(listing, option, _said(value))
+                yield Problem("layout-preprocess", message, pointer, related=related, help=help_)
 
 
 def _steps_unlike(
@@ -180,20 +179,22 @@ def layout_intensity(facts: Facts) -> Iterator[Problem]:
                 found = _intensity(facts, module, where)
                 if found is None or (word, True) in found[0]:
                     continue
+                if "intensity" in wanted.get("preprocess", {}) and word not in {scale for scale, _ in found[0]}:
+                    continue  # `layout-preprocess` has told it
                 said, step = SCALES[word]
                 message = f"the weights `{name}` expect intensities that {said}; `{stage.name}` has {found[1]}"
-                help_ = f"write   intensity: {step}"
-                listing = facts.listing("data", module)
-                enum = () if listing is None or "intensity" not in listing.options else _words(listing, "intensity")
-                if step not in enum:
-                    help_ = f"take `volume_3d`, and `{step}` among its steps"
+                help_ = _advice(facts.listing("data", module), "intensity", step)
                 yield Problem(
                     "layout-intensity", message, found[2], severity=Severity.WARNING, related=related, help=help_
                 )
 
 
-def _words(listing: Listing, option: str) -> tuple[str, ...]:
-    return tuple(str(word) for word in listing.options[option].schema.get("enum", ()))
+def _advice(listing: Listing | None, option: str, value: str) -> str:
+    """Return what to write for images that weights expect; another data module where this one has no such intensity."""
+    known = () if listing is None or option not in listing.options else listing.options[option].schema.get("enum", ())
+    if option == "intensity" and value not in known:
+        return f"take `volume_3d`, and `{value}` among its steps"
+    return f"write   {option}: {value}"
 
 
 def _intensity(facts: Facts, module: str, where: Tree) -> tuple[set[tuple[str, bool]], str, str] | None:

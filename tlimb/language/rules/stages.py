@@ -16,8 +16,6 @@ NEEDED = {
     "optimizer": "optimizer: {adamw: {lr: 1e-3}}",
     "trainer": "trainer: {epochs: 10, batch_size: 16}",
 }
-STATISTICS_ONLY = ("adabn",)
-"""Scenarios that train nothing, so objective, optimizer and epochs are unread."""
 
 
 @rule
@@ -58,7 +56,7 @@ def missing_key(facts: Facts) -> Iterator[Problem]:
             missing.append("data")
         if "architecture" not in has and facts.can_be_none(stage):
             missing.append("architecture")
-        if not all(scenario in STATISTICS_ONLY for scenario, _ in facts.scenarios(stage)):
+        if any(facts.trains(scenario) for scenario, _ in facts.scenarios(stage)):
             missing += [] if has & {"objective", "heads"} else ["objective"]
             missing += [] if "optimizer" in has else ["optimizer"]
             if not has & {"trainer/epochs", "trainer/steps"} or "trainer/batch_size" not in has:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tlimb import manifest
-from tlimb.components.discovery import find, instantiate
+from tlimb.components.discovery import instantiate
 from tlimb.describe.installed import identity
+from tlimb.describe.loading import find, grant
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import Places
 
@@ -33,7 +34,7 @@ def build(component: manifest.Component | Mapping[str, Any], slot: type[T], plac
         TlimbError: the code is not allowed (77), not of the kind, of another revision, or refuses its options.
     """
     as_json = component.to_json() if isinstance(component, manifest.Component) else component
-    if any(_granted(path, places.allow) for path in classes(as_json)):
+    if any(grant(path, places.allow) for path in classes(as_json)):
         open_code(places.code)
         as_json = _checked(as_json, places)
     return instantiate(as_json, slot, *positional, allow=places.allow)
@@ -50,7 +51,7 @@ def _checked(value: Any, places: Places) -> Any:
         return value
     found = {key: _checked(inner, places) for key, inner in value.items()}
     path = found.get("class")
-    if not isinstance(path, str) or not _granted(path, places.allow):
+    if not isinstance(path, str) or not grant(path, places.allow):
         return found
     planned = {name: found[name] for name in ("package", "code") if name in found}
     here = identity(path, places.code)
@@ -101,8 +102,3 @@ def _modules(folder: Path) -> Iterator[str]:
             yield entry.stem
         elif entry.name.isidentifier() and (entry / "__init__.py").exists():
             yield entry.name
-
-
-def _granted(path: str, allow: tuple[str, ...]) -> bool:
-    module = path.rpartition(".")[0]
-    return any(module == prefix or module.startswith(prefix + ".") for prefix in allow)

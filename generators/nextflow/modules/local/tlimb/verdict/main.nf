@@ -4,6 +4,7 @@
 process TLIMB_VERDICT {
     tag 'verdict'
     executor 'local'
+    cache false
     errorStrategy 'ignore'
 
     input:
