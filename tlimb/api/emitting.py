@@ -127,29 +127,11 @@ def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:
     """Give the files behind the user's class paths of a plan, by path in the project, and what has to be allowed."""
     files: dict[str, str] = {}
     tops: set[str] = set()
-    for path in sorted(_own_classes(plan)):
+    for path in sorted({one.path for one in plan.graph.components() if one.code is not None}):
         tops.add(path.split(".")[0])
         for name, text in sources(path, place.code).items():
             files[f"code/{name}"] = text
     return files, tuple(sorted(tops))
-
-
-def _own_classes(plan: Plan) -> set[str]:
-    found: set[str] = set()
-    pending: list[object] = [dict(node.hashed) for node in plan.graph]
-    seen: set[int] = set()
-    while pending:
-        value = pending.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Mapping):
-            if "code" in value and isinstance(value.get("class"), str):
-                found.add(value["class"])
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
-    return found
 
 
 def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterable[str]]]:
