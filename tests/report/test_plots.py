@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
+from tests.store.drafts import draft
 from tlimb.report import curves, plots, slices
 from tlimb.store import seal
 
@@ -19,7 +20,7 @@ def keep_history(study, fit, level):
     ]
     with study.store.staging() as staged:
         (staged / "history.json").write_text(json.dumps(lines))
-        seal(staged, {"status": "done"})
+        seal(staged, draft("fit", fit))
         study.store.publish(fit, staged)
 
 

@@ -7,17 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.store.drafts import draft
 from tlimb.store import Store, disk, seal, upkeep
 
 WORK = hashlib.sha256(b"work").hexdigest()
-RESULT = {"kind": "fit", "status": "done", "environment": {"torch": "1"}}
+TORCH = {"torch": "1"}
 
 
-def publish(store, work=WORK, content=b"weights", result=RESULT):
+def publish(store, work=WORK, content=b"weights", environment=TORCH):
     with store.staging() as staged:
         disk.write(staged / "encoder.safetensors", content)
         disk.write(staged / "history.json", b"[]")
-        seal(staged, result)
+        seal(staged, draft("fit", work, environment=environment))
         return store.publish(work, staged)
 
 
@@ -36,7 +37,7 @@ def test_what_was_published_is_there_whole_and_read_only(store):
     assert (published.won, published.nondeterminism) == (True, False)
     assert store.entry(WORK) == published.path == store.base / "objects" / WORK[:2] / WORK
     assert {oct(path.stat().st_mode & 0o777) for path in published.path.iterdir()} == {"0o444"}
-    assert store.result(WORK)["files"].keys() == {"encoder.safetensors", "history.json"}
+    assert store.result(WORK).files.keys() == {"encoder.safetensors", "history.json"}
     assert not list((store.base / "tmp").iterdir())
 
 
@@ -101,7 +102,7 @@ def test_p3_every_system_call_of_the_artefact_path_may_fail_once(tmp_path, monke
             raised += 1
         monkeypatch.setattr(disk, "os", os)
         found = store.result(WORK)
-        assert found is None or found["files"]["encoder.safetensors"] == hashlib.sha256(b"weights").hexdigest()
+        assert found is None or found.files["encoder.safetensors"] == hashlib.sha256(b"weights").hexdigest()
         # The next attempt succeeds whatever was left behind.
         publish(store)
         assert store.entry(WORK) is not None
@@ -174,7 +175,7 @@ def test_p4_other_bytes_for_equal_work_are_kept_and_reported(store):
 
 def test_p4_other_bytes_of_another_environment_are_no_nondeterminism(store):
     publish(store)
-    second = publish(store, content=b"other", result={**RESULT, "environment": {"torch": "2"}})
+    second = publish(store, content=b"other", environment={"torch": "2"})
     assert (second.won, second.nondeterminism) == (False, False)
 
 

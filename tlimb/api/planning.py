@@ -144,15 +144,15 @@ class Inventory:
     def chosen(self, select: str) -> int | None:
         """Give what a select node chose; None when it has not run."""
         if select not in self._chosen:
-            found = (self.store.glance(select) or {}).get("chosen") if select in self.works else None
-            self._chosen[select] = None if found is None else int(found)
+            self._chosen[select] = self.store.chosen(select) if select in self.works else None
         return self._chosen[select]
 
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""
         found: dict[str, None] = {}
         for work in sorted(self.foreign):
-            for key, (then, now) in self.here.differences(work, self.store.glance(work) or {}).items():
+            result = self.store.glance(work)
+            for key, (then, now) in ({} if result is None else self.here.differences(work, result)).items():
                 found[f"{key} {then} -> {now}"] = None
         return list(found)
 
@@ -160,7 +160,8 @@ class Inventory:
 def inventory(place: Project, plan: Plan) -> Inventory:
     """Open the store of a project, and say what of a plan counts as done, and what was computed elsewhere."""
     store, here = Store(place.store), environments.here(place.private, plan.graph)
-    there = {work: store.glance(work) or {} for work in store.works() if work in plan.graph.nodes}
+    glances = ((work, store.glance(work)) for work in store.works() if work in plan.graph.nodes)
+    there = {work: result for work, result in glances if result is not None}
     foreign = frozenset(work for work, result in there.items() if here.differences(work, result))
     counting = store_of(place, plan)
     return Inventory(store, here, frozenset(work for work in there if counting.has(work)), foreign)
@@ -176,7 +177,7 @@ def store_of(place: Project, plan: Plan) -> Store:
 def done_of(place: Project, plan: Plan, work: str) -> str:
     """Say in words what the store has of a work."""
     result = store_of(place, plan).glance(work)
-    return "to do" if result is None else str(result.get("status", "done"))
+    return "to do" if result is None else result.status
 
 
 # -- memory of the last plan and run --

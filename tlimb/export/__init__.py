@@ -15,6 +15,7 @@ from tlimb.export.components import catalogue
 from tlimb.language import schema
 from tlimb.language.catalogue import from_json
 from tlimb.manifest.schema import manifest_schema
+from tlimb.store.documents.schemas import document_schemas
 
 
 def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
@@ -59,7 +60,7 @@ def files() -> dict[str, str]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the schemas of the JSON files that tlimb writes, by the name of their file, made from their classes."""
-    return {"manifest": manifest_schema()}
+    return {"manifest": manifest_schema(), **document_schemas()}
 
 
 def stamped(name: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -101,9 +101,9 @@ def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
             continue
         candidates = node.hashed["parents"]["candidates"]
         searched.update(work for works in candidates for work in works)
-        position = (store.glance(node.work) or {}).get("chosen")
-        if position is not None:
-            chosen.update(candidates[int(position)])
+        position = store.chosen(node.work)
+        if position is not None and position < len(candidates):
+            chosen.update(candidates[position])
     return chosen, searched
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tlimb.manifest.parsing import NewerFormatError
+from tlimb.problems import Problem
 from tlimb.store import disk
 from tlimb.store.store import Store
 
@@ -25,13 +27,15 @@ class Line:
 def ls(store: Store) -> Iterator[Line]:
     """List the objects in order of their work."""
     for work in store.works():
-        result = store.glance(work) or {}
-        yield Line(
-            work,
-            str(result.get("kind", "?")),
-            str(result.get("status", "damaged")),
-            disk.size(store.path(work)),
-        )
+        kind, status = "?", "damaged"
+        try:
+            result = store.glance(work)
+        except NewerFormatError:
+            status = "newer format"
+        else:
+            if result is not None:
+                kind, status = result.kind.value, result.status
+        yield Line(work, kind, status, disk.size(store.path(work)))
 
 
 def du(store: Store) -> dict[str, tuple[int, int]]:
@@ -48,12 +52,14 @@ class Verified:
         volumes: cached volumes that are intact; they are no results and can be made again.
         damaged_results: works of the damaged objects.
         damaged_volumes: keys of the damaged volumes.
+        newer: what is in a newer format, which says nothing of whether it is intact.
     """
 
     results: int
     volumes: int
     damaged_results: tuple[str, ...]
     damaged_volumes: tuple[str, ...]
+    newer: tuple[Problem, ...] = ()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -66,11 +72,15 @@ def verify(store: Store) -> Verified:
     results, volumes = 0, 0
     damaged_results: list[str] = []
     damaged_volumes: list[str] = []
+    newer: list[Problem] = []
     for work in list(store.works()):
-        if store.entry(work) is None:
-            damaged_results.append(work)
-        else:
-            results += 1
+        try:
+            if store.entry(work) is None:
+                damaged_results.append(work)
+            else:
+                results += 1
+        except NewerFormatError as error:
+            newer += error.problems
     for recipe in disk.names(store.base / "cache"):
         for name in disk.names(store.base / "cache" / recipe):
             key = name.removesuffix(".npy")
@@ -80,14 +90,15 @@ def verify(store: Store) -> Verified:
                 damaged_volumes.append(key)
             else:
                 volumes += 1
-    return Verified(results, volumes, tuple(damaged_results), tuple(damaged_volumes))
+    return Verified(results, volumes, tuple(damaged_results), tuple(damaged_volumes), tuple(newer))
 
 
 def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False) -> list[Path]:
     """Remove what nobody needs.
 
     Folders in tmp/ older than seven days by the server's clock always go. With `keep`, so do objects, resume
-    points and records of all other works; cached volumes can be made again and go too when `keep` is empty.
+    points and records of all other works; cached volumes can be made again and go too when `keep` is empty. What a
+    newer tlimb wrote of a work stays, with all that is kept of it: this version cannot tell what it is good for.
 
     Args:
         store: the store.
@@ -101,16 +112,35 @@ def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False)
     tmp = store.base / "tmp"
     gone = [tmp / name for name in disk.names(tmp) if now - _age_mark(tmp / name) > STALE_S]
     if keep is not None:
-        gone += [store.path(work) for work in store.works() if work not in keep]
+        stay = {*keep, *unread(store, keep)}
+        gone += [store.path(work) for work in store.works() if work not in stay]
         for part in ("state", "records"):
             folder = store.base / part
-            gone += [folder / work for work in disk.names(folder) if work not in keep]
+            gone += [folder / work for work in disk.names(folder) if work not in stay]
         if not keep:
             gone += [store.base / "cache" / recipe for recipe in disk.names(store.base / "cache")]
     if not dry_run:
         for path in gone:
             disk.remove_tree(path) if path.is_dir() else disk.remove(path)
     return gone
+
+
+def unread(store: Store, keep: Collection[str]) -> dict[str, Problem]:
+    """Return the works outside `keep` of which a newer tlimb wrote a file, each with what to say of it."""
+    found: dict[str, Problem] = {}
+    for work in dict.fromkeys((*store.works(), *disk.names(store.base / "records"))):
+        if work in keep:
+            continue
+        try:
+            store.glance(work)
+            store.record(work)
+            store.passport(work)
+        except NewerFormatError as error:
+            found[work] = error.problems[0]
+        except (OSError, ValueError):
+            # A damaged object is no newer one.
+            continue
+    return found
 
 
 def _age_mark(path: Path) -> float:
