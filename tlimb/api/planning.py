@@ -1,5 +1,6 @@
 """Spec and files to a plan, and what the store already has of it."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tlimb.api.checked import Checked
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
@@ -270,14 +272,21 @@ def _cautions(plan: Plan) -> Iterator[str]:
         yield "ACROSS FOLDS: people who are tested took part in choosing configurations"
 
 
-def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
-    """Write manifests and tables into a folder and give the number of files.
+def write_plan(plan: Plan, loaded: Loaded, output: Path, private: Path | None = None) -> int:
+    """Write manifests and tables into a folder and return the number of files.
+
+    Args:
+        plan: the plan.
+        loaded: its study.
+        output: the folder.
+        private: folder that remembers that these manifests need no check; None for no memory.
 
     Raises:
         OSError: the folder cannot be written.
     """
     request = (canonical(rank_request(plan, loaded)) + "\n",)
     made: set[str] = set()
+    written: list[str] = []
     count = 0
     for name, text in chain((("plan.json", request),), write.files(plan.graph)):
         path = str(output / name)
@@ -285,7 +294,14 @@ def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
         if folder not in made:
             Path(folder).mkdir(parents=True, exist_ok=True)
             made.add(folder)
-        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 -- as above
-            file.writelines(text)
+        sha256 = hashlib.sha256()
+        with open(path, "wb") as file:  # noqa: PTH123 -- as above
+            for piece in text:
+                data = piece.encode()
+                file.write(data)
+                sha256.update(data)
+        if name.startswith("manifests"):
+            written.append(sha256.hexdigest())
         count += 1
+    Checked(private).note(written)
     return count
