@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 import tlimb
+from tlimb.api.checked import Checked
 from tlimb.api.launching import PATH
 from tlimb.api.load import Loaded
 from tlimb.api.manifests import OWN_PLACES
@@ -36,6 +37,10 @@ INDEX = ".tlimb-emitted.json"
 """File of a project that lists what was emitted: path -> sha256. What is not in it belongs to somebody else."""
 BEGUN = ".tlimb-emitting.json"
 """The same of an emission that has not ended: files are there as it found them, or as it was to write them."""
+
+
+MANIFESTS = ("plan/manifests/", "plan/packs/", "plan/others.jsonl")
+"""Where a project keeps its manifests."""
 
 
 @frozen
@@ -156,8 +161,16 @@ def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterab
     yield "places.example.json", (json.dumps(example, indent=2, sort_keys=True) + "\n",)
 
 
-def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, force: bool = False) -> int:
-    """Write a project, and take away what an earlier emission left; give the number of files.
+def write_project(
+    files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, force: bool = False, private: Path | None = None
+) -> int:
+    """Write a project, and take away what an earlier emission left; return the number of files.
+
+    Args:
+        files: path and pieces of text of each file.
+        folder: where the project is written.
+        force: write over what tlimb did not write.
+        private: folder that remembers that these manifests need no check; None for no memory.
 
     Raises:
         TlimbError: the folder holds files that tlimb did not write, or that were changed since.
@@ -188,6 +201,7 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         (folder / name).unlink(missing_ok=True)
     disk.write_atomically(folder / INDEX, listed)
     (folder / BEGUN).unlink()
+    Checked(private).note(hashes[name] for name in hashes if name.startswith(MANIFESTS))
     return len(texts) + 1
 
 

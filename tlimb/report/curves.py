@@ -99,9 +99,9 @@ def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
     searched: set[str] = set()
     for node, select in graph.of(Select):
         searched.update(select.parent_works)
-        position = (store.glance(node.work) or {}).get("chosen")
-        if position is not None:
-            chosen.update(select.candidates[int(position)])
+        position = store.chosen(node.work)
+        if position is not None and position < len(select.candidates):
+            chosen.update(select.candidates[position])
     return chosen, searched
 
 

@@ -11,11 +11,12 @@ from tlimb.manifest import canonical
 from tlimb.runner.api import DivergedError
 from tlimb.runner.batches import Position
 from tlimb.runner.inference import save_predictions
-from tlimb.runner.job import Result
+from tlimb.runner.job import Draft
 from tlimb.runner.networks import SCALES, finite, head_tensors, save_tensors
 from tlimb.runner.training import plain_number
 from tlimb.runner.validation import unlabelled
 from tlimb.store import disk
+from tlimb.store.documents.passport import FORMAT, PASSPORT
 
 if TYPE_CHECKING:
     from tlimb.runner.fit import Fit
@@ -24,7 +25,7 @@ SEEN = "seen.json"
 """Name of the note with the people that weights have seen."""
 
 
-def write_fit(run: "Fit", staged: Path) -> Result:
+def write_fit(run: "Fit", staged: Path) -> Draft:
     """Write weights, validation predictions, history and passport of a training that has ended.
 
     Raises:
@@ -50,12 +51,12 @@ def write_fit(run: "Fit", staged: Path) -> Result:
     if run.scales:
         save_tensors(staged / SCALES, run.scales)
     _json(staged / "history.json", module.ledger.history)
-    _json(staged / "passport.json", passport(run))
+    _json(staged / PASSPORT, passport(run))
     note_seen(run)
     return _result(run, "done")
 
 
-def write_diverged(run: "Fit", staged: Path, reason: str) -> Result:
+def write_diverged(run: "Fit", staged: Path, reason: str) -> Draft:
     """Write the history of a training that has diverged, and why it counts as that."""
     run.job.facts["diverged"] = reason
     for path in staged.iterdir():
@@ -73,8 +74,9 @@ def passport(run: "Fit") -> dict[str, Any]:
     hashed = run.hashed
     views = {view for parts in hashed["views"].values() for view in parts.values() if view is not None}
     for parent in run.parent_passports():
-        views.update(parent["seen"])
+        views.update(parent.seen)
     return {
+        "format": FORMAT,
         "tlimb": 1,
         "work": run.job.manifest.work,
         "data": hashed["data"],
@@ -106,11 +108,12 @@ def note_seen(run: "Fit") -> None:
     people = {row.person for parts in run.rows.values() for rows in parts.values() for row in rows}
     store, work = run.job.store, run.job.manifest.work
     for parent in run.job.manifest.parents:
-        people.update(store.note(parent, SEEN).get("people", ()))
+        known = store.note(parent, SEEN).get("people")
+        people.update(one for one in (known if isinstance(known, list) else ()) if isinstance(one, str))
     store.write_note(work, SEEN, {"people": sorted(people)})
 
 
-def _result(run: "Fit", status: str) -> Result:
+def _result(run: "Fit", status: str) -> Draft:
     ledger = run.module.ledger
     last: Mapping[str, Any] = ledger.history[-1] if ledger.history else {}
     return {

@@ -1,6 +1,5 @@
 """Train one run: from its manifest to the artefacts of its object."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle, tag
 from tlimb.runner.frozen import Freezer, count
 from tlimb.runner.inherit import inherit, teach
-from tlimb.runner.job import Job, Result
+from tlimb.runner.job import Draft, Job
 from tlimb.runner.learners import (
     build_auxiliaries,
     build_optimizer,
@@ -50,14 +49,15 @@ from tlimb.runner.training import Training, seconds
 from tlimb.runner.validation import Monitored, ValidationPart, unlabelled
 from tlimb.runner.views import Row, read_view, target_tensors, targets
 from tlimb.runner.volumes import open_volumes, recipe_digest
-from tlimb.store import State, disk
+from tlimb.store import State
+from tlimb.store.documents import FitResult, Passport
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 OVERHEAD = 50.0
 """A resume point is written at most every so many times the seconds it takes: two per cent of the time."""
 
 
-def fit(job: Job, staged: Path) -> Result:
+def fit(job: Job, staged: Path) -> Draft:
     """Train, and write every artefact of the run into a staging folder."""
     _refuse_unbuilt(job.manifest.hashed)
     devices = job.manifest.hashed["trainer"].get("devices", 1)
@@ -69,7 +69,7 @@ def fit(job: Job, staged: Path) -> Result:
         team.stop()
 
 
-def _trained(run: "Fit", staged: Path) -> Result:
+def _trained(run: "Fit", staged: Path) -> Draft:
     try:
         run.train()
         return write_fit(run, staged)
@@ -258,17 +258,17 @@ class Fit:
             return wanted
         works = self.hashed["parents"][wanted["median_best_epoch_of"]]
         results = [self.job.parent_result(work) for work in works]
-        epochs = [result["best_epoch"] for result in results if result["status"] == "done"]
+        epochs = [result.as_a(FitResult).best_epoch for result in results if result.done]
         if not epochs:
             raise DivergedError("every run that the number of epochs is taken from has diverged")
         return max(1, int(median(epochs) + 0.5))
 
-    def parent_passports(self) -> Iterator[dict[str, Any]]:
+    def parent_passports(self) -> Iterator[Passport]:
         """Go through the passports of all runs that formed this one, by their weights or their best epochs."""
         for work in self.job.manifest.parents:
-            path = self.job.store.path(work) / "passport.json"
-            if path.is_file():
-                yield dict(json.loads(disk.read(path)))
+            found = self.job.store.passport(work)
+            if found is not None:
+                yield found
 
     # Training
 

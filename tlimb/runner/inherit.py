@@ -1,6 +1,5 @@
 """What a training takes over: a parent's encoder and heads, or an encoder from a file of weights."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tlimb.runner.networks import (
     with_scales,
 )
 from tlimb.store import disk
+from tlimb.store.documents.passport import read_passport
 
 
 def inherit(job: Job, network: Network, heads: Sequence[Mapping[str, Any]]) -> tuple[Loaded | None, list[str]]:
@@ -45,8 +45,7 @@ def inherit(job: Job, network: Network, heads: Sequence[Mapping[str, Any]]) -> t
     if work is not None:
         folder = job.parent(work)
         tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
-        passport = json.loads(disk.read(folder / "passport.json"))
-        positions = positions_of(passport, job.places) if own.positions else None
+        positions = positions_of(read_passport(folder), job.places) if own.positions else None
         loaded = load_encoder(own, tensors, adapt, positions)
         return loaded, _keep_heads(network, folder, heads) if adapt.get("heads") == "keep" else []
     if foreign is None:
@@ -61,10 +60,10 @@ def inherit(job: Job, network: Network, heads: Sequence[Mapping[str, Any]]) -> t
 
 def trained(folder: Path, places: Places, device: torch.device) -> Network:
     """Give the network of a training that has ended, as its passport says, in evaluation mode on a device."""
-    passport = json.loads(disk.read(folder / "passport.json"))
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
-    heads = with_scales(passport["heads"], load_scales(folder))
-    network = build_network(passport["architecture"], heads, inputs, 0, places)
+    passport = read_passport(folder)
+    inputs = Inputs(passport.inputs.channels, passport.inputs.shape)
+    heads = with_scales(passport.heads_json, load_scales(folder))
+    network = build_network(passport.architecture.to_json(), heads, inputs, 0, places)
     network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
     found = load_tensors(folder / "heads.safetensors")
     for name, head in network.heads.items():
@@ -93,14 +92,14 @@ def teach(
             problem = Problem("slot", f"nothing reads the slot {slot}")
             raise TlimbError(problem, ExitCode.USAGE)
         folder = job.parent(work)
-        passport = json.loads(disk.read(folder / "passport.json"))
-        seen = (passport["inputs"]["channels"], *passport["inputs"]["shape"])
+        passport = read_passport(folder)
+        seen = passport.inputs.whole
         if seen != (inputs.channels, *inputs.shape):
             message = (
                 f"the {slot} was trained on images of shape {list(seen)}, these are {[inputs.channels, *inputs.shape]}"
             )
             raise TlimbError(Problem("other-shape", message), ExitCode.DATA)
-        theirs = {head["name"]: head["facts"].get("classes") for head in passport["heads"]}
+        theirs = {head.name: list(head.facts.classes) for head in passport.heads}
         for head in heads:
             if theirs.get(head["name"], head["facts"].get("classes")) != head["facts"].get("classes"):
                 message = f"the classes of the head {head['name']} are not those of the {slot}"
@@ -118,7 +117,7 @@ def _keep_heads(network: Network, folder: Path, heads: Sequence[Mapping[str, Any
     Raises:
         TlimbError: a head is not the parent's in name, classes or scale (65).
     """
-    written = json.loads(disk.read(folder / "passport.json"))["heads"]
+    written = read_passport(folder).heads_json
     theirs = {head["name"]: head["facts"] for head in with_scales(written, load_scales(folder))}
     for head in heads:
         name, facts = head["name"], head["facts"]

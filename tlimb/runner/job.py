@@ -14,9 +14,10 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError, Options, Places
 from tlimb.runner.volumes import Counter
 from tlimb.store import Store
+from tlimb.store.documents import Result
 
-Result = dict[str, Any]
-"""What a run puts into `result.json`: a pure function of work and environment."""
+Draft = dict[str, Any]
+"""What a run puts into `result.json`, before it is sealed: a pure function of work and environment."""
 
 PROGRESS_S = 0.2
 
@@ -47,7 +48,7 @@ class Job:
     _pace: float = 0.0
 
     def parent_result(self, work: str) -> Result:
-        """Give a parent's result, verified; one that was just published may need time to be seen.
+        """Return a parent's result, verified; one that was just published may need time to be seen.
 
         Raises:
             TlimbError: it is not in the store.
@@ -65,7 +66,7 @@ class Job:
             TlimbError: it is not in the store.
             DivergedError: it has diverged, so nothing can be built on it.
         """
-        if self.parent_result(work)["status"] != "done":
+        if not self.parent_result(work).done:
             raise DivergedError(f"the parent {work[:16]} has diverged")
         return self.store.path(work)
 

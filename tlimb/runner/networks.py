@@ -30,6 +30,7 @@ from tlimb.runner.code import build
 from tlimb.runner.seeds import seed_initialisation
 from tlimb.runner.views import Row
 from tlimb.store import disk
+from tlimb.store.documents import Passport
 
 SCALES = "scales.safetensors"
 """File with mean and sd of private numbers: parameters of the network, as private as its weights."""
@@ -194,11 +195,11 @@ def foreign_tensors(path: Path, layout: Layout | None = None, device: str = "cpu
     return arrange(read(path, device), layout)
 
 
-def positions_of(passport: Mapping[str, Any], places: Places) -> Mapping[str, Positions]:
+def positions_of(passport: Passport, places: Places) -> Mapping[str, Positions]:
     """Give the grids of a trained encoder's position embeddings, from its passport; nothing is drawn or allocated."""
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
+    inputs = Inputs(passport.inputs.channels, passport.inputs.shape)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return build(passport["architecture"], Encoder, places, inputs).positions
+        return build(passport.architecture.to_json(), Encoder, places, inputs).positions
 
 
 @frozen

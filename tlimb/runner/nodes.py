@@ -1,13 +1,12 @@
 """The node kinds that do not train: prepare, predict and select."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tlimb.components.contracts import DataModule, Inputs, Metric
+from tlimb.components.contracts import DataModule, Metric
 from tlimb.manifest import digest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.runner.api import DivergedError
@@ -15,14 +14,15 @@ from tlimb.runner.code import build
 from tlimb.runner.environment import choose_device, fingerprint, settle
 from tlimb.runner.inference import forward_all, load_predictions, predictions, save_predictions
 from tlimb.runner.inherit import trained
-from tlimb.runner.job import Job, Result
+from tlimb.runner.job import Draft, Job
 from tlimb.runner.networks import facts_of
 from tlimb.runner.views import read_view, targets
 from tlimb.runner.volumes import fill, open_volumes, recipe_digest, refuse
-from tlimb.store import disk
+from tlimb.store.documents import FitResult
+from tlimb.store.documents.passport import read_passport
 
 
-def prepare(job: Job, staged: Path) -> Result:
+def prepare(job: Job, staged: Path) -> Draft:
     """Fill the volume cache with a view's images.
 
     Raises:
@@ -45,7 +45,7 @@ def prepare(job: Job, staged: Path) -> Result:
     }
 
 
-def predict(job: Job, staged: Path) -> Result:
+def predict(job: Job, staged: Path) -> Draft:
     """Apply a parent's weights to rows and keep the predictions.
 
     Raises:
@@ -53,22 +53,21 @@ def predict(job: Job, staged: Path) -> Result:
     """
     hashed = job.manifest.hashed
     folder = job.parent(hashed["parents"]["model"])
-    passport = json.loads(disk.read(folder / "passport.json"))
-    trainer = passport["trainer"]
-    device = choose_device(trainer.get("device") or "any")
-    settle(device, trainer.get("threads") or 1, None)
+    passport = read_passport(folder)
+    trainer = passport.trainer
+    device = choose_device(trainer.device or "any")
+    settle(device, trainer.threads or 1, None)
     rows = read_view(job.places, hashed["views"]["rows"])
-    data = build(passport["data"], DataModule, job.places)
-    recipe = recipe_digest(data, passport["data"])
+    data = build(passport.data.to_json(), DataModule, job.places)
+    recipe = recipe_digest(data, passport.data.to_json())
     volumes = open_volumes(rows, data, recipe, job.store, job.places, job.counter, job.options.memory_bytes)
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
-    if volumes.shape != (inputs.channels, *inputs.shape):
-        shape = [inputs.channels, *inputs.shape]
-        problem = Problem("other-shape", f"the images have shape {list(volumes.shape)}, the weights want {shape}")
+    wanted = passport.inputs.whole
+    if volumes.shape != wanted:
+        message = f"the images have shape {list(volumes.shape)}, the weights want {list(wanted)}"
+        problem = Problem("other-shape", message)
         raise TlimbError(problem, ExitCode.DATA)
     network = trained(folder, job.places, device)
-    precision = trainer.get("precision") or "fp32"
-    outputs = forward_all(network, volumes, len(rows), trainer["batch_size"], device, precision)
+    outputs = forward_all(network, volumes, len(rows), trainer.batch, device, trainer.precision or "fp32")
     made = predictions(network, outputs)
     if not all(bool(torch.isfinite(value).all()) for value in outputs.values()):
         raise DivergedError("a prediction is not finite")
@@ -76,7 +75,7 @@ def predict(job: Job, staged: Path) -> Result:
     return {**_head(job, device), "rows": len(rows)}
 
 
-def select(job: Job, staged: Path) -> Result:
+def select(job: Job, staged: Path) -> Draft:
     """Choose the candidate that is best on validation.
 
     A candidate's value is the mean over its works. A work that has diverged, or descends from one that has, or whose
@@ -96,8 +95,8 @@ def select(job: Job, staged: Path) -> Result:
                 scores.append(None)
                 continue
             result = job.parent_result(work)
-            sizes.append(int(result["counts"]["trainable"]))
-            scores.append(_score(job, work, metric, hashed) if result["status"] == "done" else None)
+            sizes.append(result.as_a(FitResult).counts.trainable)
+            scores.append(_score(job, work, metric, hashed) if result.done else None)
         known = [score for score in scores if score is not None]
         value = sum(known) / len(known) if known and len(known) == len(scores) else None
         values.append(value)
@@ -118,18 +117,18 @@ def _never(job: Job, work: str) -> bool:
     if job.store.glance(work) is not None:
         return False
     above = (job.store.result(ancestor) for ancestor in job.manifest.lineage.get(work, ()))
-    return any(result is not None and result["status"] != "done" for result in above)
+    return any(result is not None and not result.done for result in above)
 
 
 def _score(job: Job, work: str, metric: Metric, hashed: Mapping[str, Any]) -> float | None:
     folder, role = job.store.path(work), hashed["role"]
-    passport = json.loads(disk.read(folder / "passport.json"))
-    view = passport["views"][role]["val"]
+    passport = read_passport(folder)
+    view = passport.views[role].val
     if view is None:
         problem = Problem("no-validation", f"{work[:16]} has no validation part in role {role!r}")
         raise TlimbError(problem, ExitCode.USAGE)
-    name = hashed.get("head") or passport["heads"][0]["name"]
-    head = next(head for head in passport["heads"] if head["name"] == name)
+    name = passport.head(hashed.get("head") or None).name
+    head = next(head for head in passport.heads_json if head["name"] == name)
     values, valid = targets(read_view(job.places, view), facts_of(head))
     if not valid.any():
         return None
@@ -138,7 +137,7 @@ def _score(job: Job, work: str, metric: Metric, hashed: Mapping[str, Any]) -> fl
     return value if abs(value) < float("inf") else None
 
 
-def _head(job: Job, device: torch.device) -> Result:
+def _head(job: Job, device: torch.device) -> Draft:
     return {
         "tlimb": 1,
         "kind": str(job.manifest.kind),

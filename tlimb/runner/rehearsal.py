@@ -10,7 +10,7 @@ from tlimb.manifest import Manifest
 from tlimb.problems import ExitCode, TlimbError
 from tlimb.runner.api import DivergedError, Options, Places, YieldError
 from tlimb.runner.batches import Course, Position
-from tlimb.runner.execute import told, unexpected
+from tlimb.runner.execute import unexpected
 from tlimb.runner.fit import Fit
 from tlimb.runner.job import Job
 from tlimb.runner.team import Team
@@ -46,7 +46,7 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
     except YieldError as error:
         code, reason = error.code, str(error)
     except TlimbError as error:
-        code, reason = int(error.exit_code), told(error)
+        code, reason = int(error.exit_code), error.line
     except Exception as error:  # noqa: BLE001
         code, reason = unexpected(job, error)
     return {
