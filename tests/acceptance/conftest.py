@@ -13,19 +13,28 @@ from studies import TINY, Project, tlimb
 
 
 @pytest.fixture(scope="session")
-def brains(tmp_path_factory):
+def brains(made_once):
     """A BIDS folder of 72 people of three sites, some of them siblings; every id has a mark."""
-    folder = tmp_path_factory.mktemp("cohort")
+    return made_once("cohort", make_brains) / "brains"
+
+
+def make_brains(folder):
     tlimb(folder, "phantom", "brains", "-n", "72", "--families", "0.3")
     mark_people(folder / "brains")
-    return folder / "brains"
 
 
 @pytest.fixture(scope="session")
-def finished_once(brains, tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("finished") / "project", TINY)
-    shutil.copytree(brains, project.folder / "data" / "brains")
-    project.said = project.run().stdout
+def finished_once(brains, made_once):
+    """A finished study that all workers read; what is to change it takes a copy."""
+
+    def make(folder):
+        project = Project(folder / "project", TINY)
+        shutil.copytree(brains, project.folder / "data" / "brains")
+        (folder / "said").write_text(project.run().stdout, encoding="utf-8")
+
+    folder = made_once("finished", make)
+    project = Project.of(folder / "project", TINY)
+    project.said = (folder / "said").read_text(encoding="utf-8")
     return project
 
 

@@ -185,6 +185,13 @@ class Project:
         if spec is not None:
             self.write(spec)
 
+    @classmethod
+    def of(cls, folder, spec):
+        """Return the project in a folder, whose study is there already."""
+        made = cls(folder)
+        made.spec = spec
+        return made
+
     def write(self, spec):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.spec = spec
@@ -197,9 +204,7 @@ class Project:
         """Copy everything, or everything but store and private folder."""
         ignore = None if store else shutil.ignore_patterns("tlimb-store*", "tlimb-private")
         shutil.copytree(self.folder, to, ignore=ignore, dirs_exist_ok=True)
-        made = Project(to)
-        made.spec = copy.deepcopy(self.spec)
-        return made
+        return Project.of(to, copy.deepcopy(self.spec))
 
     def tlimb(self, command, *words, code=0, **more):
         return tlimb(self.folder, command, self.path.name, *words, code=code, **more)

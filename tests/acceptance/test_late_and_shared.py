@@ -53,16 +53,16 @@ def test_every_person_of_a_nested_cross_validation_is_tested_once_and_never_trai
     assert nested.run().stdout.startswith("0 nodes computed")
 
 
-def test_gated_tests_run_for_the_selected_configuration_of_each_row_only(finished_once):
-    plan, objects = finished_once.plan(), finished_once.objects()
+def test_gated_tests_run_for_the_selected_configuration_of_each_row_only(finished):
+    plan, objects = finished.plan(), finished.objects()
     assert plan.kinds(plan.works - set(objects)) == {"predict": 6}
     for work in plan.of("predict"):
-        open_gates = [g for g in plan.nodes[work]["gates"] if finished_once.result(g[0])["chosen"] == g[1]]
+        open_gates = [g for g in plan.nodes[work]["gates"] if finished.result(g[0])["chosen"] == g[1]]
         assert (work in objects) == bool(open_gates)
 
 
 def test_fourteen_runs_in_two_workers_decode_each_image_once_and_a_second_study_none(finished_once, finished):
-    plan = finished_once.plan()
+    plan = finished.plan()
     images = {
         row["sha256"] for work in plan.of("prepare") for row in finished_once.rows(plan.nodes[work]["hashed"]["view"])
     }

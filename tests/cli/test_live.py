@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from whole_manifests import LINEAR, whole_fit, whole_predict, whole_select
 
 from tlimb.cli import live
 from tlimb.cli.tally import Tally
@@ -12,18 +14,18 @@ from tlimb.manifest import Gate, Graph, Manifest
 
 def fit(stage, number):
     use = {"stage": stage, "row": {"a": "elastic"}, "configuration": {"lr": f"0.00{number}"}, "replicate": number}
-    return Manifest.of({"kind": "fit", "stage": stage, "number": number}, use)
+    return Manifest.of(whole_fit(scenario={**LINEAR, "options": {"stage": stage}}, seed=number), use)
 
 
 PRE = fit("pretrain", 0)
 FINE = [fit("finetune", number) for number in range(4)]
-CHOICE = Manifest.of({"kind": "select", "parents": {"candidates": [[one.work] for one in FINE]}})
+CHOICE = Manifest.of(whole_select([[one.work] for one in FINE]))
 TESTS = [
     Manifest(
         one.work, one.hashed, one.uses, (Gate(CHOICE.work, place),)
     )
     for place, one in enumerate(
-        Manifest.of({"kind": "predict", "parents": {"model": f.work}}, {"test": "held_out"}) for f in FINE
+        Manifest.of(whole_predict(f.work), {"test": "held_out"}) for f in FINE
     )
 ]  # fmt: skip
 GRAPH = Graph({node.work: node for node in (PRE, *FINE, CHOICE, *TESTS)})
@@ -110,7 +112,7 @@ def test_after_ctrl_c_it_says_what_a_second_one_does(tally):
 def test_a_log_gets_lines_without_codes_of_a_terminal():
     script = """
 import sys
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_live import GRAPH, PRE
 from tlimb.cli import live
 live.LOG_EVERY_S = 0.0
@@ -118,8 +120,9 @@ with live.display(GRAPH, quiet=False) as observe:
     observe({{"event": "started", "work": PRE.work, "pid": 1}})
     observe({{"event": "failed", "work": PRE.work, "code": 65, "reason": "bad-image: row 3"}})
 """
-    folder = __file__.rpartition("/")[0]
-    done = subprocess.run([sys.executable, "-c", script.format(folder=folder)], capture_output=True, check=True)
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parent / "manifest")]
+    done = subprocess.run([sys.executable, "-c", script.format(folders=folders)], capture_output=True, check=True)
     said = done.stderr.decode()
     assert "\x1b" not in said
     assert "\r" not in said

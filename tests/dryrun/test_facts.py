@@ -4,8 +4,7 @@ import json
 import subprocess
 import sys
 
-from tests.deep.conftest import at, told
-
+from tests.dryrun.conftest import at, told
 from tlimb.api.deep import check_deep
 from tlimb.api.load import load
 from tlimb.api.project import Asked

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.deep.conftest import LINES, at, told
 
+from tests.dryrun.conftest import LINES, at, told
 from tlimb.components.architectures.sfcn import SFCN
 from tlimb.components.contracts import Inputs
 from tlimb.problems import Severity

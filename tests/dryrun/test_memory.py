@@ -6,10 +6,10 @@ operating system is in it.
 
 import pytest
 import torch
-from tests.deep.conftest import told
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from tests.dryrun.conftest import told
 from tlimb.components.architectures.resnet3d import ResNet3D
 from tlimb.components.architectures.sfcn import SFCN
 from tlimb.components.architectures.swin3d import Swin3D

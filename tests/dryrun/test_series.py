@@ -1,7 +1,8 @@
 """Studies on time series are checked deeply like those on images."""
 
 import pytest
-from tests.deep.conftest import HEAD, Project, at, told
+
+from tests.dryrun.conftest import HEAD, Project, at, told
 
 SERIES = "  data: {time_series: {window_tr: 20}}\n"
 

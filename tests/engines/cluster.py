@@ -97,7 +97,9 @@ class Cluster:
         self._daemon("slurmctld", "-c")
         for node in self.nodes:
             self.start_node(node)
-        until(lambda: self.client("sinfo", "-hN", "-p", "main", "-t", "idle", "-o", "%N").split() == self.nodes, 30)
+        until(
+            lambda: self.client("sinfo", "-hN", "-p", "main", "-t", "idle", "-o", "%N").split() == self.nodes, 30, 0.2
+        )
 
     def _configure(self):
         key = self.folder / "munge.key"
@@ -206,12 +208,12 @@ class Cluster:
                         folder.rmdir()
 
 
-def until(ready, limit_s=120):
-    """Wait until something is so, and give what it gave."""
+def until(ready, limit_s=120, pause_s=0.02):
+    """Wait until something is so, and return what it gave; where asking starts a process, pause for longer."""
     end = time.monotonic() + limit_s
     while not (found := ready()):
         assert time.monotonic() < end, f"it never came so far within {limit_s} s"
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return found
 
 

@@ -15,13 +15,16 @@ from studies import TINY, Project, tlimb  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory):
-    """A finished study with its cohort: what `tlimb run` and `tlimb rank` say of it."""
-    project = Project(tmp_path_factory.mktemp("engines") / "study", TINY)
+def study(made_once):
+    """A finished study with its cohort, read by all workers: what `tlimb run` and `tlimb rank` say of it."""
+    return Project.of(made_once("engines", make_study) / "study", TINY)
+
+
+def make_study(folder):
+    project = Project(folder / "study", TINY)
     tlimb(project.folder, "phantom", "data/brains", "-n", "72", "--families", "0.3")
     project.run()
     project.tlimb("rank", "-o", "ranked", "--no-pictures")
-    return project
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ def runner(work):
 def local(study, tmp_path):
     """A study of one training, run by `tlimb run` without any fault."""
     project = study.copy(tmp_path / "local", store=False)
-    project.write(trainings(study.spec, ("killed",), {"resources": {"memory_gb": 2}}))
+    project.write(trainings(study.spec, ("killed",), {"resources": {"memory_gb": 2}}, epochs=100))
     project.run()
     project.tlimb("rank", "-o", "ranked", "--no-pictures")
     return project

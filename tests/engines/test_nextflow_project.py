@@ -10,7 +10,7 @@ from studies import tlimb
 
 
 @pytest.fixture(scope="module")
-def project(study):
+def project(study, tmp_path_factory):
     """A project with everything in it: a cluster, a container, GPUs, and packs."""
     spec = study.spec | {
         "execution": {
@@ -36,7 +36,7 @@ def project(study):
             },
         }
     }
-    made = study.copy(study.folder.parent / "linted", store=False)
+    made = study.copy(tmp_path_factory.mktemp("linted") / "study", store=False)
     made.write(spec)
     tlimb(made.folder, "emit", made.path.name, "-o", "build")
     return made.folder / "build"

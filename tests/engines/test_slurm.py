@@ -13,6 +13,8 @@ from processes import start, wait_for
 from studies import Project
 
 VICTIMS = ("preempted", "lost", "starved", "hung", "dropped", "slow")
+EPOCHS = 100
+"""Epochs of a training that is caught after its third: two seconds and more."""
 RESOURCES = {
     "preempted": {"gpus": 1},
     "starved": {"memory_gb": 0.5},
@@ -43,7 +45,10 @@ def spec(base, kernel):
         "overrides": {name: found for name, found in RESOURCES.items() if kernel or name != "starved"},
         "backend": {"slurm": {"partition": "main", "account": "brainlab"}},
     }
-    made = trainings(base, VICTIMS, execution)
+    made = trainings(base, VICTIMS, execution, EPOCHS)
+    # One is out of memory, the other is stopped, before either has trained at all.
+    made["stages"]["starved"]["trainer"] = {"epochs": 5}
+    made["stages"]["hung"]["trainer"] = {"epochs": 40}
     made["stages"]["slow"]["trainer"] = {"epochs": 7, "batch_size": 24}
     return made
 
@@ -65,7 +70,7 @@ class Slurm(Emitted):
 
     def caught(self, stage, epochs=3):
         """Stop all processes of a training once it has a resume point after so many epochs; give job and step."""
-        (job,) = until(lambda: self.cluster.running(f"FIT_{stage.upper()}"), 600)
+        (job,) = until(lambda: self.cluster.running(f"FIT_{stage.upper()}"), 600, 0.2)
         node = self.cluster.job(job)["NodeList"]
         until(lambda: self.steps(stage) and self.steps(stage)[-1] >= epochs * STEPS, 600)
         for pid in self.runner(node, job):
@@ -129,7 +134,7 @@ def drop(slurm, facts):
 
 def hang(slurm, facts):
     """Stop a run for good, so that its time limit comes."""
-    (job,) = until(lambda: slurm.cluster.running("FIT_HUNG"), 600)
+    (job,) = until(lambda: slurm.cluster.running("FIT_HUNG"), 600, 0.2)
     node = slurm.cluster.job(job)["NodeList"]
     for pid in until(lambda: slurm.runner(node, job), 60):
         os.kill(pid, signal.SIGSTOP)
@@ -264,7 +269,7 @@ def test_p24_a_study_goes_from_here_to_slurm_and_back_and_nothing_is_computed_tw
     until(lambda: len(computed(project) - before) >= 1, 600)
     slurm.process.terminate()
     assert slurm.wait(120) != 0
-    until(lambda: not cluster.client("squeue", "-h", "-o", "%i").split(), 60)
+    until(lambda: not cluster.client("squeue", "-h", "-o", "%i").split(), 60, 0.2)
     on_slurm = computed(project) - before
 
     project.run()

@@ -4,7 +4,7 @@ import json
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from whole_manifests import FIT, LINEAR, SEX, A, B, C, D
 
@@ -56,6 +56,7 @@ def test_json_survives_its_class_to_the_letter():
 NUMBERS = st.one_of(st.integers(1, 2**53), st.floats(1e-9, 1e9))
 
 
+@settings(deadline=None)
 @given(weight=NUMBERS, mean=st.none() | NUMBERS, clip=st.none() | NUMBERS, missing=st.lists(st.text()))
 def test_numbers_and_texts_stay_what_json_made_them(weight, mean, clip, missing):
     hashed = json.loads(json.dumps(FIT))

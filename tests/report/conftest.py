@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.store.drafts import draft
 from tlimb.cohorts import view
 from tlimb.manifest import Gate, Graph, Manifest, digest
 from tlimb.report.request import RankRequest
@@ -120,7 +121,8 @@ class Study:
         with self.store.staging() as staged:
             if tensors is not None:
                 save_file(tensors, staged / "predictions.safetensors")
-            seal(staged, {"work": work, "status": "done", "environment": {"torch": "2.15"}, **result})
+            kind = self.nodes[work].hashed["kind"]
+            seal(staged, draft(kind, work, **{"environment": {"torch": "2.15"}, **result}))
             self.store.publish(work, staged)
 
     def predictions(self, right, seed=0):

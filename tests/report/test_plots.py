@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from whole_manifests import whole_fit
 
+from tests.store.drafts import draft
 from tlimb.manifest.structure import content
 from tlimb.report import curves, plots, slices
 from tlimb.store import seal
@@ -22,7 +23,7 @@ def keep_history(study, fit, level):
     ]
     with study.store.staging() as staged:
         (staged / "history.json").write_text(json.dumps(lines))
-        seal(staged, {"work": fit, "status": "done"})
+        seal(staged, draft("fit", fit))
         study.store.publish(fit, staged)
 
 
@@ -123,7 +124,7 @@ def keep(study, stage, lines):
     fit = study.add({"kind": "fit", "stage": stage, "seed": 0, "parents": {}}, [study.use(stage, {}, 0.1, 0)])
     with study.store.staging() as staged:
         (staged / "history.json").write_text(json.dumps(lines))
-        seal(staged, {"status": "done"})
+        seal(staged, draft("fit", fit))
         study.store.publish(fit, staged)
 
 

@@ -3,8 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.store.drafts import draft
 from tlimb.manifest import Gate, Graph, Manifest
 from tlimb.scheduler.graph_state import OVER, Agenda, Status
+from tlimb.store.documents.result import result_of
+
+FIRST = result_of({**draft("select", "a" * 64, chosen=0), "files": {}, "digest": "b" * 64}, "result.json")
+"""Good, and of a selection that chose its first candidate."""
 
 
 class Memory:
@@ -40,7 +45,7 @@ def graphs(draw):
 
 
 def work_off(graph, fates, workers):
-    store = Memory({w: {"status": "done", "chosen": 0} for w, fate in fates.items() if fate == "before"})
+    store = Memory({w: FIRST for w, fate in fates.items() if fate == "before"})
     agenda, running, order = Agenda(graph, store), [], []
     while True:
         list(agenda.settle())
@@ -54,7 +59,7 @@ def work_off(graph, fates, workers):
         if not running:
             return agenda, order
         work = running.pop(0)
-        store.found[work] = {"status": "done", "chosen": 0}
+        store.found[work] = FIRST
         agenda.finish(work, {"done": 0, "failed": 70, "diverged": 76}[fates[work]], "why")
 
 

@@ -43,7 +43,8 @@ class Study:
 
 def files_of(places, works):
     store = Store(places.store)
-    return {work: (store.result(work) or {}).get("digest") for work in works}
+    results = {work: store.result(work) for work in works}
+    return {work: None if result is None else result.digest for work, result in results.items()}
 
 
 def test_a_warm_parent_gives_the_bytes_that_one_process_gives(cohort):
@@ -71,7 +72,7 @@ def test_twelve_runs_in_two_workers_decode_each_image_once(cohort):
     places = cohort.places()
     summary = supervise(graph_of(fill, *fits), places, 2)
     store = Store(places.store)
-    decoded = sum(store.record(m.work)["attempts"][0]["decoded"] for m in (fill, *fits))
+    decoded = sum(store.record(m.work).attempts[0].decoded for m in (fill, *fits))
     # So many trainings are tried before: what their check has decoded is not decoded again.
     decoded += sum(store.note(fit.work, "check.json").get("decoded", 0) for fit in fits)
     assert (len(summary.computed), decoded) == (13, 8)
@@ -100,8 +101,8 @@ def test_p12_a_diverged_candidate_never_wins_and_its_descendants_are_skipped(coh
     summary = run_here(graph_of(wild, tame, choice, *tests), places)
     assert summary.failed[wild.work].code == 76
     result = Store(places.store).result(choice.work)
-    assert result["chosen"] == 1
-    assert result["values"][0] is None
+    assert result.chosen == 1
+    assert result.values[0] is None
     assert tests[1].work in summary.computed
     assert summary.closed == (tests[0].work,)
     again = run_here(graph_of(wild, tame, choice, *tests), places)
@@ -173,7 +174,7 @@ def test_p12_what_descends_from_a_diverged_run_never_wins_and_stops_no_selection
     places = cohort.places()
     summary = run_here(graph, places)
     result = Store(places.store).result(choice.work)
-    assert (result["chosen"], result["values"][0]) == (1, None)
+    assert (result.chosen, result.values[0]) == (1, None)
     assert summary.failed.keys() == {wild.work}
     assert summary.skipped == {fits[0].work: wild.work}
     assert tests[1].work in summary.computed
@@ -205,8 +206,8 @@ def test_a_refit_takes_the_median_best_epoch_of_its_runs(cohort):
     places = cohort.places()
     assert run_here(graph_of(*folds, refit), places).code == 0
     store = Store(places.store)
-    best = sorted(store.result(fold.work)["best_epoch"] for fold in folds)
-    assert store.result(refit.work)["epochs"] == best[1]
+    best = sorted(store.result(fold.work).best_epoch for fold in folds)
+    assert store.result(refit.work).epochs == best[1]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -272,8 +273,8 @@ def test_p6_at_the_deadline_a_run_stops_itself_and_loses_nothing(cohort):
     first = supervise(graph_of(manifest), places, 1, Options(deadline=time.time() + 12))
     if first.pending:
         assert first.code == 75
-        attempt = Store(places.store).record(manifest.work)["attempts"][-1]
-        assert attempt["code"] == 75
+        attempt = Store(places.store).record(manifest.work).attempts[-1]
+        assert attempt.code == 75
     last = supervise(graph_of(manifest), places, 1)
     assert last.code == 0
 
@@ -288,11 +289,11 @@ def test_a_killed_child_is_reported_with_its_signal(cohort):
     places = cohort.places()
     summary = supervise(graph_of(manifest), places, 1, Options(), kill)
     assert summary.failed[manifest.work].code == 137
-    (attempt,) = Store(places.store).record(manifest.work)["attempts"]
-    assert (attempt["code"], attempt["log"]) == (137, f"logs/{manifest.work}.log")
-    assert "memory ran out" in attempt["reason"]
-    assert attempt["began"] <= attempt["ended"]
-    assert (places.private / attempt["log"]).is_file()
+    (attempt,) = Store(places.store).record(manifest.work).attempts
+    assert (attempt.code, attempt.log) == (137, f"logs/{manifest.work}.log")
+    assert "memory ran out" in attempt.reason
+    assert attempt.began <= attempt.ended
+    assert (places.private / attempt.log).is_file()
 
 
 @pytest.mark.long
@@ -308,7 +309,7 @@ def test_children_die_with_the_warm_parent(cohort):
 
     summary = supervise(graph_of(manifest), places, 1, Options(), kill)
     assert summary.failed[manifest.work].code == 137
-    assert [one["code"] for one in Store(places.store).record(manifest.work)["attempts"]] == [137]
+    assert [one.code for one in Store(places.store).record(manifest.work).attempts] == [137]
     for _ in range(100):
         if not Path(f"/proc/{pids[0]}").exists():
             break

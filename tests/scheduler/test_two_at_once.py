@@ -61,7 +61,7 @@ def test_p4_two_runs_at_once_compute_each_work_exactly_once_and_other_things_fir
     (_, one), (_, other) = end(one), end(other)
     assert (one["code"], other["code"]) == (0, 0)
     store = Store(places.store)
-    attempts = {work: [attempt["code"] for attempt in store.record(work)["attempts"]] for work in graph.nodes}
+    attempts = {work: [attempt.code for attempt in store.record(work).attempts] for work in graph.nodes}
     assert attempts == {work: [0] for work in graph.nodes}
     assert sorted([*one["computed"], *other["computed"]]) == sorted(graph.nodes)
     assert first.work in one["computed"]

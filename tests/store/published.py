@@ -2,17 +2,19 @@
 
 import hashlib
 
+from tests.store.drafts import draft
 from tlimb.store import disk, seal
 
 WORK = hashlib.sha256(b"work").hexdigest()
-RESULT = {"kind": "fit", "status": "done", "environment": {"torch": "1"}}
+TORCH = {"torch": "1"}
 
 
-def publish(store, work=WORK, content=b"weights", result=RESULT):
+def publish(store, work=WORK, content=b"weights", environment=TORCH, of=None):
+    """Publish a training; `of` is the work that its result says it is of."""
     with store.staging() as staged:
         disk.write(staged / "encoder.safetensors", content)
         disk.write(staged / "history.json", b"[]")
-        seal(staged, {"work": work, **result})
+        seal(staged, draft("fit", of or work, environment=environment))
         return store.publish(work, staged)
 
 

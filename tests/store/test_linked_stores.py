@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.store.drafts import draft
 from tlimb.cli import run
 from tlimb.problems import TlimbError
 from tlimb.store import Store, disk, seal, upkeep
@@ -17,7 +18,7 @@ OTHER = hashlib.sha256(b"other").hexdigest()
 def publish(store, work=WORK):
     with store.staging() as staged:
         disk.write(staged / "history.json", b"[]")
-        seal(staged, {"work": work, "kind": "fit", "status": "done", "environment": {}})
+        seal(staged, draft("fit", work))
         return store.publish(work, staged)
 
 
@@ -95,9 +96,9 @@ def test_records_and_volumes_behind_links_are_written_in_the_store(store, foreig
     link(store.base / "records" / WORK, foreign)
     link(store.base / "cache" / "recipe", foreign)
     assert store.cache_read("recipe", "key") is None
-    store.write_record(WORK, {"attempts": []})
+    store.add_attempt(WORK, {"code": 0})
     store.cache_write("recipe", "key", b"volume")
-    assert store.record(WORK) == {"attempts": []}
+    assert len(store.record(WORK).attempts) == 1
     assert store.cache_read("recipe", "key") == b"volume"
 
 

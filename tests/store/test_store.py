@@ -6,7 +6,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from published import RESULT, WORK, objects_of, publish
+from published import WORK, objects_of, publish
 
 from tlimb.store import Store, disk, upkeep
 
@@ -17,7 +17,7 @@ def test_what_was_published_is_there_whole_and_read_only(store):
     assert (published.won, published.nondeterminism) == (True, False)
     assert store.entry(WORK) == published.path == store.base / "objects" / WORK[:2] / WORK
     assert {oct(path.stat().st_mode & 0o777) for path in published.path.iterdir()} == {"0o444"}
-    assert store.result(WORK)["files"].keys() == {"encoder.safetensors", "history.json"}
+    assert store.result(WORK).files.keys() == {"encoder.safetensors", "history.json"}
     assert not list((store.base / "tmp").iterdir())
 
 
@@ -82,7 +82,7 @@ def test_p3_every_system_call_of_the_artefact_path_may_fail_once(tmp_path, monke
             raised += 1
         monkeypatch.setattr(disk, "os", os)
         found = store.result(WORK)
-        assert found is None or found["files"]["encoder.safetensors"] == hashlib.sha256(b"weights").hexdigest()
+        assert found is None or found.files["encoder.safetensors"] == hashlib.sha256(b"weights").hexdigest()
         # The next attempt succeeds whatever was left behind.
         publish(store)
         assert store.entry(WORK) is not None
@@ -155,7 +155,7 @@ def test_p4_other_bytes_for_equal_work_are_kept_and_reported(store):
 
 def test_p4_other_bytes_of_another_environment_are_no_nondeterminism(store):
     publish(store)
-    second = publish(store, content=b"other", result={**RESULT, "environment": {"torch": "2"}})
+    second = publish(store, content=b"other", environment={"torch": "2"})
     assert (second.won, second.nondeterminism) == (False, False)
 
 
@@ -173,7 +173,7 @@ def test_two_results_whose_folders_were_swapped_are_damaged_and_none_can_be_publ
     assert sorted(reports) == [(work, "this is the result of another run") for work in sorted([WORK, other])]
     assert store.entry(WORK) is None
     with pytest.raises(ValueError, match="another run"):
-        publish(store, WORK, result={**RESULT, "work": other})
+        publish(store, WORK, of=other)
     publish(store)
     assert (store.entry(WORK) / "encoder.safetensors").read_bytes() == b"weights"
 

@@ -60,7 +60,7 @@ def test_gc_that_is_killed_half_way_leaves_nothing_that_counts_and_the_next_gc_r
 ):
     publish(store)
     store.save_state(WORK, 1, "env", b"state")
-    store.write_record(WORK, {"work": WORK})
+    store.add_attempt(WORK, {"code": 0})
     store.cache_write("recipe", "key", b"voxels")
     left = []
 
@@ -82,7 +82,7 @@ def test_gc_that_is_killed_half_way_leaves_nothing_that_counts_and_the_next_gc_r
             upkeep.gc(store, keep=[])
     assert not store.has(WORK)
     assert store.load_state(WORK, "env") is None
-    assert store.record(WORK) == {}
+    assert not store.record(WORK).attempts
     assert store.cache_read("recipe", "key") is None
     assert not objects_of(store)
     assert list((store.base / "tmp").iterdir())

@@ -37,7 +37,7 @@ def trained(people, name, lr):
 def test_an_absurd_rate_collapses_the_embeddings_and_everybody_is_told(people, capfd):
     result, history, facts = trained(people, "absurd", lr=100.0)
     assert history[-1]["notes"]["views spread"] < 0.1 or history[-1]["notes"]["views effective_rank"] < 1.5
-    assert result["collapsed"][0].startswith("embeddings of views have collapsed: ")
+    assert result.collapsed[0].startswith("embeddings of views have collapsed: ")
     assert facts["collapsed"]["epoch"] <= 3
     assert "embeddings of views have collapsed" in capfd.readouterr().err
 
@@ -45,7 +45,7 @@ def test_an_absurd_rate_collapses_the_embeddings_and_everybody_is_told(people, c
 def test_a_usual_rate_does_not(people, capfd):
     result, history, facts = trained(people, "usual", lr=1e-3)
     assert all(line["notes"]["views spread"] > 0.1 for line in history)
-    assert "collapsed" not in result
+    assert result.collapsed == ()
     assert "collapsed" not in facts
     assert "collapsed" not in capfd.readouterr().err
 
@@ -73,12 +73,12 @@ def guessed(people, name, weight):
 
 def test_guesses_that_swamp_the_labels_collapse_the_predictions_and_everybody_is_told(people, capfd):
     result, facts = guessed(people, "swamped", weight=1e5)
-    assert result["collapsed"][0].startswith("predictions of sex have collapsed into one class: prediction_entropy ")
+    assert result.collapsed[0].startswith("predictions of sex have collapsed into one class: prediction_entropy ")
     assert facts["collapsed"]["epoch"] < 40
     assert "predictions of sex have collapsed" in capfd.readouterr().err
 
 
 def test_labels_without_guesses_do_not(people):
     result, facts = guessed(people, "held", weight=0.0)
-    assert "collapsed" not in result
+    assert result.collapsed == ()
     assert "collapsed" not in facts

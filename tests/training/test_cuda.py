@@ -28,7 +28,7 @@ def people(tmp_path_factory):
 
 
 def digest(places, manifest):
-    return Store(places.store).result(manifest.work)["digest"]
+    return Store(places.store).result(manifest.work).digest
 
 
 def on_gpu(people, precision="fp32", **more):
@@ -52,7 +52,7 @@ def test_a_training_on_a_gpu_is_repeated_and_continued_to_the_same_bytes(people)
             execute(manifest, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(number)))
     assert execute(manifest, killed).facts["resumed_at"] > 0
     assert digest(killed, manifest) == digest(first, manifest)
-    environment = Store(first.store).result(manifest.work)["environment"]
+    environment = Store(first.store).result(manifest.work).environment
     assert (environment["device"], environment["gpu"]) == ("cuda", torch.cuda.get_device_name())
 
 
@@ -86,7 +86,7 @@ def test_mixed_precision_trains_repeats_and_stays_near_full_precision(people, pr
     assert [execute(one, first).code for one in (mixed, full)] == [0, 0]
     assert execute(mixed, second).code == 0
     assert digest(first, mixed) == digest(second, mixed)
-    losses = [Store(first.store).result(one.work)["losses"]["val"]["data"] for one in (mixed, full)]
+    losses = [Store(first.store).result(one.work).losses.val["data"] for one in (mixed, full)]
     assert losses[0] != losses[1]
     assert all(abs(losses[0][name] - losses[1][name]) < 0.1 * (1 + abs(losses[1][name])) for name in losses[1])
 
@@ -117,7 +117,7 @@ def test_each_method_trains_on_a_gpu_and_says_whether_it_repeats(people, name):
     assert [execute(manifest, one).code for one in places] == [0, 0]
     same = digest(places[0], manifest) == digest(places[1], manifest)
     print(f"{name}: {'the same bytes' if same else 'other bytes'} at a second run")
-    losses = Store(places[0].store).result(manifest.work)["losses"]["train"]
+    losses = Store(places[0].store).result(manifest.work).losses.train
     assert all(abs(value) < 1e4 for value in losses.values())
 
 
@@ -162,7 +162,7 @@ def test_a_parent_from_the_cpu_is_finetuned_on_a_gpu(people):
     )
     places = people.places("mixed-devices")
     assert [execute(one, places).code for one in (parent, child)] == [0, 0]
-    assert json.dumps(Store(places.store).result(child.work)["transfer"]["missing"]) == "[]"
+    assert json.dumps(Store(places.store).result(child.work).transfer["missing"]) == "[]"
 
 
 def test_a_toy_of_everything_runs_on_a_gpu(people):

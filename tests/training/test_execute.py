@@ -40,21 +40,21 @@ def test_prepare_fit_predict_and_select_go_through_on_real_images(cohort):
         "predictions-data.val.safetensors",
     }
     result = store.result(fits[0].work)
-    assert result["status"] == "done"
-    assert result["transfer"]["matched"] > 0
-    assert store.result(choice.work)["chosen"] in (0, 1)
+    assert result.status == "done"
+    assert result.transfer["matched"] > 0
+    assert store.result(choice.work).chosen in (0, 1)
     passport = json.loads((folder / "passport.json").read_text())
     assert passport["seen"] == sorted([train, val])
     assert len(store.note(fits[0].work, "seen.json")["people"]) == 6
-    attempts = [store.record(m.work)["attempts"][0] for m in (prepare, pretrain, *fits, test)]
-    assert [attempt["decoded"] for attempt in attempts] == [8, 0, 0, 0, 0]
+    attempts = [store.record(m.work).attempts[0] for m in (prepare, pretrain, *fits, test)]
+    assert [attempt.decoded for attempt in attempts] == [8, 0, 0, 0, 0]
 
 
 def test_finished_work_is_not_done_again(cohort):
     manifest = fit_manifest(cohort.view(range(4)))
     first, second = execute(manifest, cohort.places()), execute(manifest, cohort.places())
     assert (first.reused, second.reused) == (False, True)
-    assert len(Store(cohort.places().store).record(manifest.work)["attempts"]) == 1
+    assert len(Store(cohort.places().store).record(manifest.work).attempts) == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -65,7 +65,7 @@ def test_p1_loader_workers_change_nothing(cohort, workers):
     execute(manifest, cohort.places("plain"))
     execute(manifest, cohort.places("workers"), Options(loader_workers=workers))
     plain, other = (Store(cohort.places(name).store).result(manifest.work) for name in ("plain", "workers"))
-    assert plain["files"] == other["files"]
+    assert plain.files == other.files
 
 
 def test_equal_work_of_two_groups_has_equal_bytes_though_their_keys_for_people_differ(cohort):

@@ -76,7 +76,7 @@ def test_p14_all_bad_images_are_listed_in_one_go_and_good_ones_are_cached(cohort
     named = (cohort.private / "bad-images" / f"{fill.work}.txt").read_text()
     assert [line.split(":")[0] for line in named.splitlines()] == [image(cohort, n).name for n in (1, 5)]
     assert summary.computed == (clean.work,)
-    assert Store(places.store).record(clean.work)["attempts"][0]["decoded"] == 0
+    assert Store(places.store).record(clean.work).attempts[0].decoded == 0
 
 
 def test_rows_that_fail_for_one_reason_are_listed_in_one_breath(cohort):
@@ -96,8 +96,8 @@ def test_p9_a_damaged_cached_volume_is_decoded_again(cohort, monkeypatch):
     flip(path)
     monkeypatch.setattr(volumes, "_VERIFIED", set())
     outcome = execute(other, places)
-    attempt = Store(places.store).record(other.work)["attempts"][0]
-    assert (outcome.code, attempt["decoded"], attempt["cached"]) == (0, 1, 3)
+    attempt = Store(places.store).record(other.work).attempts[0]
+    assert (outcome.code, attempt.decoded, attempt.cached) == (0, 1, 3)
 
 
 def test_p9_a_damaged_parent_is_put_aside_and_computed_again(cohort):
@@ -106,13 +106,13 @@ def test_p9_a_damaged_parent_is_put_aside_and_computed_again(cohort):
     graph, places = Graph({m.work: m for m in (parent, child)}), cohort.places()
     assert run_here(Graph({parent.work: parent}), places).code == 0
     store = Store(places.store)
-    before = store.result(parent.work)["digest"]
+    before = store.result(parent.work).digest
     path = store.path(parent.work) / "encoder.safetensors"
     path.chmod(0o644)
     flip(path)
     summary = run_here(graph, places)
     assert set(summary.computed) == {parent.work, child.work}
-    assert store.result(parent.work)["digest"] == before
+    assert store.result(parent.work).digest == before
     assert list((store.base / "quarantine").iterdir())
 
 
@@ -121,7 +121,7 @@ def test_mapped_volumes_give_the_bytes_that_loaded_ones_give(cohort):
     digests = []
     for name, room in (("loaded", 1 << 30), ("mapped", 0)):
         assert execute(manifest, cohort.places(name), Options(memory_bytes=room)).code == 0
-        digests.append(Store(cohort.places(name).store).result(manifest.work)["digest"])
+        digests.append(Store(cohort.places(name).store).result(manifest.work).digest)
     assert digests[0] == digests[1]
 
 
@@ -151,8 +151,8 @@ def test_p10_numbers_that_are_not_finite_end_the_run_with_a_result(cohort, monke
     outcome = execute(manifest, places)
     assert outcome.code == 76
     result = Store(places.store).result(manifest.work)
-    assert result["status"] == "diverged"
-    assert result["reason"] == outcome.reason
+    assert result.status == "diverged"
+    assert result.reason == outcome.reason
     if what == "loss":
         assert all(word in outcome.reason for word in ("loss nan", "step", "learning rate", "gradient norm"))
     if what == "weights":
@@ -233,7 +233,7 @@ def test_p7_the_result_does_not_depend_on_places_times_or_hosts(cohort, tmp_path
     monkeypatch.setattr("time.time", lambda: 4e9)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     execute(manifest, cohort.places("there"))
-    digests = {Store(cohort.places(name).store).result(manifest.work)["digest"] for name in ("here", "there")}
+    digests = {Store(cohort.places(name).store).result(manifest.work).digest for name in ("here", "there")}
     assert len(digests) == 1
 
 
@@ -248,7 +248,7 @@ def test_p6_a_deadline_that_has_passed_stops_after_one_step_and_loses_nothing(co
             break
     assert codes == [75] * 5 + [0]
     execute(manifest, cohort.places("whole"))
-    digests = {Store(cohort.places(n).store).result(manifest.work)["digest"] for n in ("store", "whole")}
+    digests = {Store(cohort.places(n).store).result(manifest.work).digest for n in ("store", "whole")}
     assert len(digests) == 1
 
 
@@ -284,7 +284,7 @@ def test_weights_from_a_file_are_loaded_when_their_bytes_are_the_planned_ones(co
     manifest = fit_manifest(cohort.view(range(4)), weights={"encoder": {"sha256": sha256, "layout": None}})
     places = evolve(cohort.places(), weights={sha256: path})
     assert execute(manifest, places).code == 0
-    assert Store(places.store).result(manifest.work)["transfer"]["matched"] > 0
+    assert Store(places.store).result(manifest.work).transfer["matched"] > 0
     other = fit_manifest(cohort.view(range(4)), weights={"encoder": {"sha256": "0" * 64, "layout": None}})
     assert execute(other, evolve(places, weights={"0" * 64: path})).code == 65
 
@@ -321,6 +321,6 @@ def test_a_validation_part_without_a_label_has_no_loss_and_is_never_best(cohort)
     store = Store(places.store)
     history = json.loads((store.path(fit.work) / "history.json").read_text())
     assert [line["val"] for line in history] == [{"data": {"sex": None}}] * 2
-    assert store.result(fit.work)["best_value"] is None
-    assert store.result(choice.work)["chosen"] is None
-    assert store.result(choice.work)["values"] == [None]
+    assert store.result(fit.work).best_value is None
+    assert store.result(choice.work).chosen is None
+    assert store.result(choice.work).values == (None,)

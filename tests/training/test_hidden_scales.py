@@ -31,7 +31,7 @@ def test_a_hidden_scale_gives_the_bits_of_a_shown_one(cohort):
     assert [execute(node, places).code for node in (*fits, *tests)] == [0, 0, 0, 0]
 
     store = Store(places.store)
-    files = [store.result(node.work)["files"] for node in (*fits, *tests)]
+    files = [store.result(node.work).files for node in (*fits, *tests)]
     for name in ("encoder.safetensors", "heads.safetensors", "predictions-data.val.safetensors", "history.json"):
         assert files[0][name] == files[1][name]
     assert files[2]["predictions.safetensors"] == files[3]["predictions.safetensors"]

@@ -54,7 +54,7 @@ def test_a_file_as_it_is_handed_out_is_loaded_whole_and_the_record_says_so(cohor
     tensors = theirs()
     outcome, result, manifest = run(cohort, wrapped(tensors))
     assert outcome.code == 0
-    report = result["transfer"]
+    report = result.transfer
     assert report["matched"] == len(tensors)
     assert report["missing"] == report["mismatched"] == report["unexpected"] == []
     assert report["layout"] == {"dropped": ["module.conv_seg.0.weight"], "folded": [], "unwrapped": "state_dict"}
@@ -70,7 +70,7 @@ def test_a_tensor_less_is_refused_unless_the_study_lets_it_be_missing(cohort):
     assert f"{len(tensors)} of {len(tensors) + 1} encoder tensors match" in outcome.reason
     adapt = {"heads": "new", "stem": None, "position": None, "missing": ["layer4.0.bn2.*"]}
     outcome, result, _ = run(cohort, wrapped(tensors), adapt=adapt)
-    assert (outcome.code, result["transfer"]["missing"]) == (0, ["layer4.0.bn2.weight"])
+    assert (outcome.code, result.transfer["missing"]) == (0, ["layer4.0.bn2.weight"])
 
 
 def test_a_file_without_its_layout_or_with_code_in_it_is_refused(cohort):
@@ -90,8 +90,8 @@ def test_a_layout_of_ones_own_is_a_class_like_any_other(cohort):
     adapt = {"heads": "new", "stem": None, "position": None, "missing": ["norm.*", "second.*"]}
     more = {"architecture": toy("ToyEncoder"), "adapt": adapt}
     outcome, result, _ = run(cohort, content, toy("ToyLayout"), **more)
-    assert (outcome.code, result["transfer"]["matched"]) == (0, 2)
-    assert result["transfer"]["layout"]["dropped"] == ["body/tail.weight"]
+    assert (outcome.code, result.transfer["matched"]) == (0, 2)
+    assert result.transfer["layout"]["dropped"] == ["body/tail.weight"]
 
 
 def test_another_layout_of_one_file_is_other_work(cohort):

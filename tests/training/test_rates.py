@@ -171,7 +171,7 @@ def test_rates_are_told_by_name_and_thawing_and_resuming_keep_them(study):
     for number in (4, 7):
         digest, facts = run_with_crashes(cohort, manifest, f"crash{number}", [number])
         assert facts["resumed_at"] > 0
-        assert digest == store.result(manifest.work)["digest"]
+        assert digest == store.result(manifest.work).digest
 
 
 def test_a_manifest_of_before_needs_no_new_options():

@@ -28,8 +28,8 @@ def test_one_message_fails_exactly_the_kind_whose_check_failed(cohort):
     assert failure.code == 70
     assert failure.reason.startswith("its check of two batches failed: ")
     store = Store(places.store)
-    attempts = [store.record(fit.work)["attempts"] for fit in bad]  # so that a ranking can say why they are missing
-    assert [[(one["code"], one["reason"]) for one in each] for each in attempts] == [[(70, failure.reason)]] * 4
+    attempts = [store.record(fit.work).attempts for fit in bad]  # so that a ranking can say why they are missing
+    assert [[(one.code, one.reason) for one in each] for each in attempts] == [[(70, failure.reason)]] * 4
     assert not {event["work"] for event in told if event["event"] == "started"} & {fit.work for fit in bad}
     (checked,) = (event for event in told if event["event"] == "checked")
     assert set(checked["works"]) == {fit.work for fit in good}
@@ -45,7 +45,7 @@ def test_an_image_that_checks_have_decoded_is_not_decoded_again(cohort):
     store = Store(places.store)
     checks = [store.note(fit.work, "check.json") for fit in fits]
     by_checks = sum(check.get("decoded", 0) for check in checks)
-    by_runs = sum(attempt["decoded"] for work in graph.nodes for attempt in store.record(work)["attempts"])
+    by_runs = sum(attempt.decoded for work in graph.nodes for attempt in store.record(work).attempts)
     assert (sum(bool(check) for check in checks), by_checks) == (2, 6)  # two batches of three, once for both kinds
     assert by_checks + by_runs == 8
 
@@ -56,7 +56,7 @@ def test_without_the_check_each_run_fails_by_itself(cohort):
     told, places = [], cohort.places()
     summary = supervise(graph_of(*bad), places, 2, Options(check=False), told.append)
     assert len(summary.failed) == 8
-    assert all(len(Store(places.store).record(fit.work)["attempts"]) == 1 for fit in bad)
+    assert all(len(Store(places.store).record(fit.work).attempts) == 1 for fit in bad)
     assert not {event["event"] for event in told} & {"checking", "checked"}
 
 

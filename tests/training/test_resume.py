@@ -49,8 +49,8 @@ def study(tmp_path_factory):
     )
     execute(manifest, cohort.places("whole"))
     whole = Store(cohort.places("whole").store).result(manifest.work)
-    assert (whole["batches"], whole["status"]) == (BATCHES, "done")
-    return cohort, manifest, whole["digest"]
+    assert (whole.batches, whole.status) == (BATCHES, "done")
+    return cohort, manifest, whole.digest
 
 
 def run_with_crashes(cohort, manifest, name, crashes, workers=0, every=1):
@@ -60,7 +60,7 @@ def run_with_crashes(cohort, manifest, name, crashes, workers=0, every=1):
             execute(manifest, places, Options(checkpoint_every_steps=every, after_batch=crash_at(number)))
     outcome = execute(manifest, places, Options(checkpoint_every_steps=every, loader_workers=workers))
     assert outcome.code == 0
-    return Store(places.store).result(manifest.work)["digest"], outcome.facts
+    return Store(places.store).result(manifest.work).digest, outcome.facts
 
 
 @pytest.mark.parametrize("number", range(1, BATCHES + 1))
@@ -146,9 +146,9 @@ def test_p1_a_run_that_stopped_early_stays_stopped(study, number):
     early = Manifest.of({**manifest.hashed, "trainer": trainer})
     execute(early, cohort.places("early"))
     whole = Store(cohort.places("early").store).result(early.work)
-    assert (whole["epochs"], whole["best_epoch"], whole["stopped_early"]) == (2, 1, True)
+    assert (whole.epochs, whole.best_epoch, whole.stopped_early) == (2, 1, True)
     again, _ = run_with_crashes(cohort, early, f"early{number}", [number])
-    assert again == whole["digest"]
+    assert again == whole.digest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -165,7 +165,7 @@ def test_p6_a_wish_to_stop_in_the_middle_of_a_step_is_granted_after_the_step(stu
     assert outcome.code == 128 + number
     resumed = execute(manifest, places)
     assert resumed.facts["resumed_at"] == 9
-    assert Store(places.store).result(manifest.work)["digest"] == whole
+    assert Store(places.store).result(manifest.work).digest == whole
 
 
 def test_a_damaged_resume_point_is_put_aside_and_the_one_before_it_is_used(study):
@@ -180,7 +180,7 @@ def test_a_damaged_resume_point_is_put_aside_and_the_one_before_it_is_used(study
     last.write_bytes(data)
     outcome = execute(manifest, places)
     assert outcome.facts["resumed_at"] == 11
-    assert store.result(manifest.work)["digest"] == whole
+    assert store.result(manifest.work).digest == whole
     assert list((store.base / "quarantine").glob("*.json"))
 
 
@@ -193,7 +193,7 @@ def test_another_environments_resume_point_is_not_continued(study, monkeypatch):
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
     outcome = execute(manifest, places)
     assert "resumed_at" not in outcome.facts
-    assert Store(places.store).result(manifest.work)["digest"] == whole
+    assert Store(places.store).result(manifest.work).digest == whole
 
 
 def test_a_resume_point_holds_nothing_that_could_run():
@@ -228,4 +228,4 @@ def test_p1_a_real_sigkill_changes_no_byte(study):
         done = subprocess.run([sys.executable, "-c", SCRIPT], input=json.dumps(task), text=True, env=env, check=False)
         codes.append(done.returncode)
     assert codes == [-signal.SIGKILL, 0]
-    assert Store(places.store).result(manifest.work)["digest"] == whole
+    assert Store(places.store).result(manifest.work).digest == whole

@@ -35,7 +35,7 @@ def check(people, name, manifest):
             execute(manifest, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(number)))
     assert execute(manifest, killed).facts["resumed_at"] > 0
     first, second = (Store(places.store).result(manifest.work) for places in (whole, killed))
-    assert first["digest"] == second["digest"]
+    assert first.digest == second.digest
     return first
 
 
@@ -55,7 +55,7 @@ def test_p1_a_method_over_two_roles_continues_to_the_same_bytes(people, name):
     roles, scenario, term = METHODS[name]
     added = [] if term is None else [component("auxiliary", term, weight=0.5, ramp_epochs=2)]
     result = check(people, name, manifest_of(people, roles, scenario=scenario, auxiliary=added))
-    assert {"sex", *([term] if term else [])} <= result["losses"]["train"].keys()
+    assert {"sex", *([term] if term else [])} <= result.losses.train.keys()
 
 
 @pytest.mark.parametrize("name", ["reconstruction", "masked_reconstruction", "simclr", "y_aware"])
@@ -67,8 +67,8 @@ def test_p1_a_pretraining_without_labels_continues_to_the_same_bytes(people, nam
     trainer = {"epochs": 3, "batch_size": 2, "keep": "best", "monitor": {"metric": "loss", "head": None, "role": None}}
     manifest = fit_manifest(people.view(range(5)), people.view([5, 6]), heads=[one], **{**REAL, "trainer": trainer})
     result = check(people, f"pretext-{name}", manifest)
-    assert result["best_value"] > 0
-    assert result["losses"]["val"]["data"]["image"] > 0
+    assert result.best_value > 0
+    assert result.losses.val["data"]["image"] > 0
 
 
 @pytest.mark.parametrize("name", ["uncertainty", "pcgrad"])

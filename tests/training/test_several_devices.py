@@ -130,9 +130,9 @@ def test_devices_learn_what_one_learns_from_the_same_batches_with_labels_missing
         Store(cohort.places().store).result(manifest.work),
         Store(cohort.places().store).result(several.name),
     )
-    assert second["losses"]["train"] == pytest.approx(first["losses"]["train"], rel=1e-4)
-    assert second["losses"]["val"]["data"] == pytest.approx(first["losses"]["val"]["data"], rel=1e-4)
-    assert first["best_epoch"] == second["best_epoch"]
+    assert second.losses.train == pytest.approx(first.losses.train, rel=1e-4)
+    assert second.losses.val["data"] == pytest.approx(first.losses.val["data"], rel=1e-4)
+    assert first.best_epoch == second.best_epoch
 
 
 @pytest.mark.long
@@ -192,7 +192,7 @@ def noisy(cohort, views):
         },
     )
     ran(cohort, manifest, "whole")
-    return manifest, Store(cohort.places("whole").store).result(manifest.work)["digest"]
+    return manifest, Store(cohort.places("whole").store).result(manifest.work).digest
 
 
 @pytest.mark.parametrize("number", [4, *(pytest.param(other, marks=pytest.mark.long) for other in (1, 2, 8))])
@@ -205,7 +205,7 @@ def test_p1_killed_anywhere_and_continued_devices_give_the_bytes_of_an_untouched
     assert not others()
     ran(cohort, manifest, f"crash{number}")
     result = Store(cohort.places(f"crash{number}").store).result(manifest.work)
-    assert result["digest"] == whole
+    assert result.digest == whole
 
 
 def test_p5_the_loss_of_another_devices_process_is_told_and_nothing_is_lost(cohort, noisy):
@@ -222,7 +222,7 @@ def test_p5_the_loss_of_another_devices_process_is_told_and_nothing_is_lost(coho
     assert not others()
     resumed = execute(manifest, cohort.places("lost"))
     assert resumed.facts["resumed_at"] == 5
-    assert Store(cohort.places("lost").store).result(manifest.work)["digest"] == whole
+    assert Store(cohort.places("lost").store).result(manifest.work).digest == whole
 
 
 SCRIPT = """
@@ -259,7 +259,7 @@ def test_p4_when_the_first_process_is_killed_the_others_end(cohort, noisy):
         time.sleep(0.05)
     assert not members(process.pid)
     ran(cohort, manifest, "orphans")
-    assert Store(cohort.places("orphans").store).result(manifest.work)["digest"] == whole
+    assert Store(cohort.places("orphans").store).result(manifest.work).digest == whole
 
 
 def test_p6_a_wish_to_stop_stops_all_devices_after_the_same_step(cohort, noisy):
@@ -270,7 +270,7 @@ def test_p6_a_wish_to_stop_stops_all_devices_after_the_same_step(cohort, noisy):
     assert not members(process.pid)
     outcome = execute(manifest, cohort.places("stopped"))
     assert outcome.facts["resumed_at"] >= 2
-    assert Store(cohort.places("stopped").store).result(manifest.work)["digest"] == whole
+    assert Store(cohort.places("stopped").store).result(manifest.work).digest == whole
 
 
 def test_what_needs_whole_batches_or_more_samples_is_refused(cohort, views):

@@ -46,9 +46,9 @@ def test_p1_a_student_continues_to_the_same_bytes(people, match):
         execute(student, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(3)))
     assert execute(student, killed).facts["resumed_at"] == 3
     first, second = (Store(places.store).result(student.work) for places in (whole, killed))
-    assert first["digest"] == second["digest"]
-    assert first["losses"]["train"]["distill"] > 0
-    assert first["transfer"] is None
+    assert first.digest == second.digest
+    assert first.losses.train["distill"] > 0
+    assert first.transfer is None
 
 
 def test_the_teachers_weight_decides_what_is_learned(people):

@@ -65,7 +65,7 @@ def test_a_study_of_our_own_components_runs_to_its_selection(cohort):
     summary = run_here(Graph({manifest.work: manifest for manifest in nodes}), places)
     assert (summary.code, dict(summary.failed), len(summary.computed)) == (0, {}, len(nodes))
     store = Store(places.store)
-    report = store.result(fits[0].work)["transfer"]
+    report = store.result(fits[0].work).transfer
     assert report["missing"] == report["mismatched"] == []
     assert report["matched"] > 20
     found = load_file(store.path(tests[0].work) / "predictions.safetensors")
@@ -91,11 +91,11 @@ def test_frozen_tensors_and_buffers_are_bit_equal_after_training(cohort, up_to):
     assert run_here(Graph({m.work: m for m in (pretrain, fit)}), places).code == 0
     store = Store(places.store)
     before, after = (load_file(store.path(m.work) / "encoder.safetensors") for m in (pretrain, fit))
-    counts = store.result(fit.work)["counts"]
+    counts = store.result(fit.work).counts
     frozen = [name for name in before if up_to == "all" or not name.startswith("layer4")]
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     assert up_to == "all" or any(not torch.equal(before[n], after[n]) for n in before if n.startswith("layer4"))
-    assert 0 < counts["trainable"] < counts["total"] == counts["trainable"] + counts["frozen"]
+    assert 0 < counts.trainable < counts.total == counts.trainable + counts.frozen
 
 
 def test_thawing_is_a_function_of_the_epoch(cohort):
@@ -142,7 +142,7 @@ def test_keep_best_keeps_the_weights_that_the_validation_chose(cohort):
     store = Store(places.store)
     history = json.loads((store.path(fit.work) / "history.json").read_text())
     values = [line["monitor"] for line in history]
-    best = store.result(fit.work)["best_epoch"]
+    best = store.result(fit.work).best_epoch
     assert values[best - 1] == min(values)
     kept = load_file(store.path(fit.work) / "predictions-data.val.safetensors")["sex"].numpy()
     truth = [0, 1, 0, 1]
@@ -157,7 +157,7 @@ def test_p1_holds_for_our_own_components(cohort):
     with pytest.raises(Crash):
         execute(fit, killed, Options(checkpoint_every_steps=1, after_batch=crash_at(5)))
     assert execute(fit, killed).facts["resumed_at"] > 0
-    assert Store(whole.store).result(fit.work)["digest"] == Store(killed.store).result(fit.work)["digest"]
+    assert Store(whole.store).result(fit.work).digest == Store(killed.store).result(fit.work).digest
 
 
 def test_smoke_stops_after_two_batches_and_says_so(cohort):
@@ -165,7 +165,7 @@ def test_smoke_stops_after_two_batches_and_says_so(cohort):
     places = cohort.places("smoke")
     assert execute(fit, places, Options(smoke=True)).code == 0
     result = Store(places.store).result(fit.work)
-    assert (result["batches"], result["smoke"]) == (2, True)
+    assert (result.batches, result.smoke) == (2, True)
 
 
 def test_a_kept_head_is_held_at_the_parents_weights_and_a_new_one_at_zero(cohort):
@@ -187,7 +187,7 @@ def test_a_kept_head_is_held_at_the_parents_weights_and_a_new_one_at_zero(cohort
     first = [
         json.loads((store.path(one.work) / "history.json").read_text())[0]["train"]["l2_sp"] for one in (kept, new)
     ]
-    assert store.result(kept.work)["heads_kept"] == ["sex"]
+    assert store.result(kept.work).heads_kept == ("sex",)
     assert first[0] == 0.0
     assert first[1] > 0.0
 

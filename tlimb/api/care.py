@@ -194,9 +194,8 @@ def predictions(
             continue
         use = node.uses[0]
         for head, scored in results.scored((node.work,)).items():
-            rows = [
-                r for r in results.view(node.hashed["views"]["rows"]) if r["labels"].get(scored.task.label) is not None
-            ]
+            view = results.view(results.tested(node.work))
+            rows = [row for row in view if row["labels"].get(scored.task.label) is not None]
             for row, target, predicted in zip(rows, scored.targets, scored.predictions, strict=True):
                 who = ids.get((row["root"], row["image"]), "") if with_ids else row["row"]
                 hidden = scored.task.label in private and not with_private

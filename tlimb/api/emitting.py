@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 import tlimb
+from tlimb.api.checked import Checked
 from tlimb.api.launching import PATH
 from tlimb.api.load import Loaded
 from tlimb.api.manifests import OWN_PLACES
@@ -36,6 +37,10 @@ INDEX = ".tlimb-emitted.json"
 """File of a project that lists what was emitted: path -> sha256. What is not in it belongs to somebody else."""
 BEGUN = ".tlimb-emitting.json"
 """The same of an emission that has not ended: files are there as it found them, or as it was to write them."""
+
+
+MANIFESTS = ("plan/manifests/", "plan/packs/", "plan/others.jsonl")
+"""Where a project keeps its manifests."""
 
 
 @frozen
@@ -127,29 +132,11 @@ def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:
     """Give the files behind the user's class paths of a plan, by path in the project, and what has to be allowed."""
     files: dict[str, str] = {}
     tops: set[str] = set()
-    for path in sorted(_own_classes(plan)):
+    for path in sorted({one.path for one in plan.graph.components() if one.code is not None}):
         tops.add(path.split(".")[0])
         for name, text in sources(path, place.code).items():
             files[f"code/{name}"] = text
     return files, tuple(sorted(tops))
-
-
-def _own_classes(plan: Plan) -> set[str]:
-    found: set[str] = set()
-    pending: list[object] = [dict(node.hashed) for node in plan.graph]
-    seen: set[int] = set()
-    while pending:
-        value = pending.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Mapping):
-            if "code" in value and isinstance(value.get("class"), str):
-                found.add(value["class"])
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
-    return found
 
 
 def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterable[str]]]:
@@ -174,8 +161,16 @@ def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterab
     yield "places.example.json", (json.dumps(example, indent=2, sort_keys=True) + "\n",)
 
 
-def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, force: bool = False) -> int:
-    """Write a project, and take away what an earlier emission left; give the number of files.
+def write_project(
+    files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, force: bool = False, private: Path | None = None
+) -> int:
+    """Write a project, and take away what an earlier emission left; return the number of files.
+
+    Args:
+        files: path and pieces of text of each file.
+        folder: where the project is written.
+        force: write over what tlimb did not write.
+        private: folder that remembers that these manifests need no check; None for no memory.
 
     Raises:
         TlimbError: the folder holds files that tlimb did not write, or that were changed since.
@@ -206,6 +201,7 @@ def write_project(files: Iterable[tuple[str, Iterable[str]]], folder: Path, *, f
         (folder / name).unlink(missing_ok=True)
     disk.write_atomically(folder / INDEX, listed)
     (folder / BEGUN).unlink()
+    Checked(private).note(hashes[name] for name in hashes if name.startswith(MANIFESTS))
     return len(texts) + 1
 
 

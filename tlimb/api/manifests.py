@@ -9,11 +9,15 @@ from typing import Any
 
 from attrs import evolve
 
+from tlimb.api.manifest_files import read_files
 from tlimb.api.project import DEFAULTS, Asked, Project, machine_roots
 from tlimb.manifest import Graph, Json, Manifest
+from tlimb.manifest.parsing import parse, parse_object
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 PLAN = "plan.json"
+MOST_PLANNED = 1 << 28
+"""Largest plan.json that is read, bytes."""
 OWN_PLACES = ".tlimb/places.json"
 """This machine's places, beside an emitted project but no part of it."""
 PLACES = "TLIMB_PLACES"
@@ -25,49 +29,55 @@ def is_plan(path: Path) -> bool:
     return (path / PLAN).is_file() or (path / "plan" / PLAN).is_file()
 
 
-def packs_of(path: Path) -> dict[str, list[str]]:
-    """Give the works of each pack of a plan folder, by its id; none where it has no packs."""
+def packs_of(path: Path, private: Path | None = None) -> dict[str, list[str]]:
+    """Return the works of each pack of a plan folder, by its id; none where it has no packs."""
     folder = path if (path / PLAN).is_file() else path / "plan"
-    return {file.stem: list(_read([file])) for file in sorted(folder.glob("packs/*/*.jsonl"))}
+    return {file.stem: list(read_files([file], private)) for file in sorted(folder.glob("packs/*/*.jsonl"))}
 
 
-def read_plan(path: Path) -> tuple[Graph, Mapping[str, Json]]:
+def read_plan(path: Path, private: Path | None = None) -> tuple[Graph, Mapping[str, Json]]:
     """Read a plan folder: its graph, and what the ranking needs beside it.
 
+    Args:
+        path: the folder, or a project that holds it.
+        private: folder that remembers which files of manifests were checked; None for no memory.
+
     Raises:
-        TlimbError: it is no plan folder, or a file in it was edited.
+        TlimbError: it is no plan folder, a manifest in it is not valid, or a file in it was edited.
     """
     folder = path if (path / PLAN).is_file() else path / "plan"
     try:
-        request = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        request = parse_object((folder / PLAN).read_bytes(), MOST_PLANNED)
         with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
             order = [line["work"] for line in csv.DictReader(file)]
         if (folder / "manifests.jsonl").is_file():
             files = [folder / "manifests.jsonl"]
         else:
             files = [*folder.glob("manifests/*/*.json"), *folder.glob("packs/*/*.jsonl"), *folder.glob("others.jsonl")]
-        nodes = _read(files)
+        nodes = read_files(files, private)
         if (folder / "uses.jsonl").is_file():
             for line in (folder / "uses.jsonl").read_text(encoding="utf-8").splitlines():
-                work, uses = json.loads(line)
+                work, uses = parse(line)
                 nodes[work] = evolve(nodes[work], uses=tuple(uses))
         return Graph({work: nodes[work] for work in order}), request
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         problem = Problem(
             "plan-unreadable", f"{path} is no plan folder: {error}", help="write it: tlimb plan SPEC -o DIR"
         )
         raise TlimbError(problem, ExitCode.USAGE) from error
 
 
-def read_manifests(paths: Iterable[Path]) -> Graph:
+def read_manifests(paths: Iterable[Path], private: Path | None = None) -> Graph:
     """Read manifests, parents first; parents that are not among them must lie in the store.
 
-    A file holds one manifest (.json) or one a line (.jsonl).
+    Args:
+        paths: files with one manifest (.json) or one a line (.jsonl).
+        private: folder that remembers which files were checked; None for no memory.
 
     Raises:
-        TlimbError: a file is no manifest, or was edited.
+        TlimbError: a manifest is not valid, or a file is no manifest, or was edited.
     """
-    nodes = _read(paths)
+    nodes = read_files(paths, private)
     ordered: dict[str, Manifest] = {}
 
     def visit(work: str) -> None:
@@ -79,22 +89,6 @@ def read_manifests(paths: Iterable[Path]) -> Graph:
     for work in nodes:
         visit(work)
     return Graph(ordered)
-
-
-def _read(paths: Iterable[Path]) -> dict[str, Manifest]:
-    nodes: dict[str, Manifest] = {}
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-            lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-            found = [Manifest.from_json(json.loads(line)) for line in lines]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            problem = Problem(
-                "manifest-unreadable", f"{path}: {error}", help="write manifests anew: tlimb plan SPEC -o DIR"
-            )
-            raise TlimbError(problem, ExitCode.USAGE) from error
-        nodes |= {node.work: node for node in found}
-    return nodes
 
 
 def place_of_plan(path: Path, asked: Asked) -> Project:

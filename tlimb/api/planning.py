@@ -1,5 +1,6 @@
 """Spec and files to a plan, and what the store already has of it."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tlimb.api.checked import Checked
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.api.project import Asked, Project, project
@@ -144,15 +146,15 @@ class Inventory:
     def chosen(self, select: str) -> int | None:
         """Give what a select node chose; None when it has not run."""
         if select not in self._chosen:
-            found = (self.store.glance(select) or {}).get("chosen") if select in self.works else None
-            self._chosen[select] = None if found is None else int(found)
+            self._chosen[select] = self.store.chosen(select) if select in self.works else None
         return self._chosen[select]
 
     def other_environments(self) -> list[str]:
         """Give what differs, such as `torch 2.14 -> 2.15`."""
         found: dict[str, None] = {}
         for work in sorted(self.foreign):
-            for key, (then, now) in self.here.differences(work, self.store.glance(work) or {}).items():
+            result = self.store.glance(work)
+            for key, (then, now) in ({} if result is None else self.here.differences(work, result)).items():
                 found[f"{key} {then} -> {now}"] = None
         return list(found)
 
@@ -160,7 +162,8 @@ class Inventory:
 def inventory(place: Project, plan: Plan) -> Inventory:
     """Open the store of a project, and say what of a plan counts as done, and what was computed elsewhere."""
     store, here = Store(place.store), environments.here(place.private, plan.graph)
-    there = {work: store.glance(work) or {} for work in store.works() if work in plan.graph.nodes}
+    glances = ((work, store.glance(work)) for work in store.works() if work in plan.graph.nodes)
+    there = {work: result for work, result in glances if result is not None}
     foreign = frozenset(work for work, result in there.items() if here.differences(work, result))
     counting = store_of(place, plan)
     return Inventory(store, here, frozenset(work for work in there if counting.has(work)), foreign)
@@ -176,7 +179,7 @@ def store_of(place: Project, plan: Plan) -> Store:
 def done_of(place: Project, plan: Plan, work: str) -> str:
     """Say in words what the store has of a work."""
     result = store_of(place, plan).glance(work)
-    return "to do" if result is None else str(result.get("status", "done"))
+    return "to do" if result is None else result.status
 
 
 # -- memory of the last plan and run --
@@ -269,14 +272,21 @@ def _cautions(plan: Plan) -> Iterator[str]:
         yield "ACROSS FOLDS: people who are tested took part in choosing configurations"
 
 
-def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
-    """Write manifests and tables into a folder and give the number of files.
+def write_plan(plan: Plan, loaded: Loaded, output: Path, private: Path | None = None) -> int:
+    """Write manifests and tables into a folder and return the number of files.
+
+    Args:
+        plan: the plan.
+        loaded: its study.
+        output: the folder.
+        private: folder that remembers that these manifests need no check; None for no memory.
 
     Raises:
         OSError: the folder cannot be written, or a folder in it is a link.
     """
     request = (canonical(rank_request(plan, loaded)) + "\n",)
     made: set[str] = set()
+    written: list[str] = []
     count = 0
     for name, text in chain((("plan.json", request),), write.files(plan.graph)):
         path = str(output / name)
@@ -284,7 +294,14 @@ def write_plan(plan: Plan, loaded: Loaded, output: Path) -> int:
         if folder not in made:
             disk.make_below(output, Path(folder))
             made.add(folder)
-        with open(path, "w", encoding="utf-8", opener=disk.unlinked) as file:
-            file.writelines(text)
+        sha256 = hashlib.sha256()
+        with open(path, "wb", opener=disk.unlinked) as file:
+            for piece in text:
+                data = piece.encode()
+                file.write(data)
+                sha256.update(data)
+        if name.startswith("manifests"):
+            written.append(sha256.hexdigest())
         count += 1
+    Checked(private).note(written)
     return count

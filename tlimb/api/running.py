@@ -138,5 +138,5 @@ def smoke_study(loaded: Loaded) -> Loaded:
 def choices(graph: Graph, place: Project) -> list[tuple[str, int]]:
     """Give what the selections of a graph chose, as far as they are done: (work, candidate)."""
     store = Store(place.store)
-    results = ((node.work, store.glance(node.work) or {}) for node in graph if node.kind is Kind.SELECT)
-    return [(work, int(result["chosen"])) for work, result in results if result.get("chosen") is not None]
+    selects = (node.work for node in graph if node.kind is Kind.SELECT)
+    return [(work, chosen) for work in selects if (chosen := store.chosen(work)) is not None]

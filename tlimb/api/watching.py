@@ -78,12 +78,9 @@ def states(graph: Graph, place: Project) -> list[State]:
 
 def _state(node: Manifest, store: Store, running: Mapping[str, str], before: Mapping[str, State]) -> State:
     result = store.glance(node.work)
-    attempts = store.record(node.work).get("attempts") or [{}]
-    last = attempts[-1]
-    seconds = last["ended"] - last["began"] if "ended" in last and "began" in last else None
+    last = store.record(node.work).last
     if result is not None:
-        diverged = result.get("status") != "done"
-        return State(node.work, "diverged" if diverged else "done", str(result.get("reason", "")), seconds)
+        return State(node.work, result.status, result.why, last.seconds)
     if node.work in running:
         return State(node.work, "running", running[node.work])
     if _closed(node, store):
@@ -91,11 +88,10 @@ def _state(node: Manifest, store: Store, running: Mapping[str, str], before: Map
     lost = _lost(node, store, before)
     if lost:
         return State(node.work, "skipped", lost)
-    code = int(last.get("code", ExitCode.DONE))
-    if code == ExitCode.YIELDED or (code >= 128 and "reason" in last):
-        return State(node.work, "yielded", str(last.get("reason", "")), seconds)
-    if code:
-        return State(node.work, "failed", f"{last.get('reason', '')} (exit {code})", seconds)
+    if last.yielded or (last.killed and last.reason is not None):
+        return State(node.work, "yielded", last.reason or "", last.seconds)
+    if last.ends_as:
+        return State(node.work, "failed", f"{last.reason or ''} (exit {last.ends_as})", last.seconds)
     return State(node.work, "queued")
 
 
@@ -122,11 +118,12 @@ def _lost(node: Manifest, store: Store, before: Mapping[str, State]) -> str:
 
 
 def _undecided(select: str, store: Store) -> bool:
-    return (store.glance(select) or {}).get("chosen", 0) is None
+    result = store.glance(select)
+    return result is not None and result.chosen is None
 
 
 def _closed(node: Manifest, store: Store) -> bool:
-    chosen = [(gate, (store.glance(gate.select) or {}).get("chosen")) for gate in node.gates]
+    chosen = [(gate, store.chosen(gate.select)) for gate in node.gates]
     return bool(chosen) and all(choice is not None and choice != gate.candidate for gate, choice in chosen)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen
 
-from tlimb.manifest import Graph, Kind, Manifest
+from tlimb.manifest import Graph, Kind, Manifest, Select
 
 ENDED = frozenset({"reused", "finished", "failed", "skipped", "closed", "yielded"})
 ENOUGH = 0.05
@@ -135,7 +135,7 @@ class Tally:
         selects = [self.graph.nodes[gate.select] for gate in node.gates if gate.select in self.graph.nodes]
         if not selects:
             return 1.0
-        return min(1.0, sum(1.0 / max(1, len(select.hashed["parents"]["candidates"])) for select in selects))
+        return min(1.0, sum(1.0 / max(1, len(select.as_a(Select).candidates)) for select in selects))
 
 
 def group(node: Manifest) -> str:

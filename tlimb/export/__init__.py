@@ -19,6 +19,7 @@ from tlimb.plan.draw import Drawing
 from tlimb.problems.machine import ProblemLine
 from tlimb.report.status import Status
 from tlimb.report.table import Table
+from tlimb.store.documents.schemas import document_schemas
 
 
 def generate(write: bool = True, folder: Path | None = None) -> list[Path]:
@@ -69,6 +70,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "problems": schema_of(ProblemLine, "a line of tlimb validate --format json"),
         "rank": schema_of(Table, "tlimb rank --format json"),
         "status": schema_of(Status, "tlimb status --format json"),
+        **document_schemas(),
     }
 
 

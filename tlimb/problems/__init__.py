@@ -114,3 +114,11 @@ class TlimbError(Exception):
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         self.exit_code = exit_code
         super().__init__("; ".join(f"{p.code}: {p.message}" for p in self.problems))
+
+    @property
+    def line(self) -> str:
+        """Return what is wrong and what to do in one line."""
+        return "; ".join(
+            f"{problem.code}: {problem.message}" + (f" ({'; '.join(problem.help)})" if problem.help else "")
+            for problem in self.problems
+        )

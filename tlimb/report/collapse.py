@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tlimb.report.notes import Tested
 from tlimb.report.results import Results
+from tlimb.store.documents import FitResult
 
 
 def collapses(tested: Iterable[Tested], results: Results) -> Iterator[str]:
@@ -29,7 +30,8 @@ def _said(works: Iterable[str], results: Results) -> str:
             continue
         seen.add(work)
         node = results.graph.nodes[work]
-        said = (results.result(work) or {}).get("collapsed") or ()
+        result = results.result(work)
+        said = result.collapsed if isinstance(result, FitResult) else ()
         if said:
             stage = next((f"{use['stage']}: " for use in node.uses if use.get("stage")), "")
             return f"{stage}{said[0]}"

@@ -99,9 +99,9 @@ def _chosen(graph: Graph, store: Store) -> tuple[set[str], set[str]]:
     searched: set[str] = set()
     for node, select in graph.of(Select):
         searched.update(select.parent_works)
-        position = (store.glance(node.work) or {}).get("chosen")
-        if position is not None:
-            chosen.update(select.candidates[int(position)])
+        position = store.chosen(node.work)
+        if position is not None and position < len(select.candidates):
+            chosen.update(select.candidates[position])
     return chosen, searched
 
 
@@ -127,6 +127,13 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
     axes.spines[["top", "right"]].set_visible(False)
     kept = sorted(name for name, chosen in rows if chosen)
     others = any(not chosen for _, chosen in rows)
+    every = [value for name in kept for part in PARTS for value in _mean(rows[name, True], part)[1]]
+    shown = [value for value in every if np.isfinite(value)]
+    if not shown and not others:
+        said = "no finite loss" if every else "no loss: nothing is trained"
+        axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=9, transform=axes.transAxes)
+        axes.set_axis_off()
+        return
     for (_, chosen), histories in sorted(rows.items()):
         if not chosen:
             axes.plot(*_mean(histories, "val"), color="0.75", linewidth=0.8, zorder=1)
@@ -140,14 +147,9 @@ def _panel(axes: Axes, stage: str, rows: Mapping[tuple[str, bool], list[list[Map
         axes.plot(*_mean(histories, "train"), color=colour, linewidth=1.2, linestyle="--")
     if kept:
         # Configurations that were not chosen may have exploded; they must not flatten the others.
-        every = [value for name in kept for part in PARTS for value in _mean(rows[name, True], part)[1]]
-        shown = [value for value in every if np.isfinite(value)]
         low, high = min(shown, default=0.0), max(shown, default=1.0)
         margin = 0.08 * (high - low) + 1e-9
         axes.set_ylim(low - margin, high + margin)
-        if not shown:
-            said = "no finite loss" if every else "no loss: nothing is trained"
-            axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=9, transform=axes.transAxes)
     if others:
         axes.plot([], [], color="0.75", linewidth=0.8, label="not chosen, validation (may lie outside)")
     axes.plot([], [], color="0.35", linewidth=1.8, marker="o", markersize=3, label="validation")

@@ -23,6 +23,7 @@ from tlimb.report.results import Results, Scored
 from tlimb.report.statistics import interval, summarise
 from tlimb.report.table import Cell, Missing, Row, Table, short
 from tlimb.store import Store
+from tlimb.store.documents import SelectResult
 
 
 def rank(graph: Graph, store: Store, private: Path, request: RankRequest, load: Load = load_builtin) -> Table:
@@ -128,9 +129,8 @@ def _against(one: Tested, others: list[Tested], request: RankRequest) -> Tested 
 def _row(one: Tested, against: Tested | None, columns: list[Column], request: RankRequest, results: Results) -> Row:
     arm = one.arm
     everyone = [(scored, slot) for slot, heads in one.slots.values() for scored in heads.values()]
-    select = [results.result(work) or {} for work in arm.selects]
-    values = [found["values"][found["chosen"]] for found in select if found.get("chosen") is not None]
-    values = [value for value in values if value is not None]
+    selections = [found for work in arm.selects if isinstance(found := results.result(work), SelectResult)]
+    values = [value for found in selections if (value := found.best) is not None]
     chosen = Counter(
         ", ".join(f"{short(place)}={label}" for place, label in slot.configuration)
         for slot in {(slot.fold, slot.select): slot for slot in arm.slots if slot.works}.values()

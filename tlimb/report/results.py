@@ -1,6 +1,5 @@
 """Predictions out of the store, joined with the targets of their private view, and what kept them away."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ from safetensors.numpy import load
 from tlimb.cohorts import view as views
 from tlimb.manifest import Graph, Kind, Predict
 from tlimb.manifest.fields import HEX, entry
+from tlimb.problems import ExitCode
 from tlimb.report.request import Values
 from tlimb.store import Store
+from tlimb.store.documents import Attempt, Result
 
 FAILURES = {
     64: "wrong usage",
@@ -85,11 +86,11 @@ class Results:
         self.graph = graph
         self.store = store
         self.private = private
-        self._results: dict[str, dict[str, Any] | None] = {}
+        self._results: dict[str, Result | None] = {}
         self._views: dict[str, list[Mapping[str, Any]]] = {}
 
-    def result(self, work: str) -> dict[str, Any] | None:
-        """Give a work's verified result, or None when there is none."""
+    def result(self, work: str) -> Result | None:
+        """Return a work's verified result, or None when there is none."""
         if work not in self._results:
             self._results[work] = self.store.result(work)
         return self._results[work]
@@ -97,14 +98,13 @@ class Results:
     def chosen(self, select: str) -> int | None:
         """Give the position of the candidate that a select node chose; None while it is undecided."""
         result = self.result(select)
-        chosen = None if result is None else result.get("chosen")
-        return None if chosen is None else int(chosen)
+        return None if result is None else result.chosen
 
     def absent(self, work: str) -> Absent | None:
         """Say why a work gives no values; None when it does."""
         result = self.result(work)
         if result is not None:
-            return None if result.get("status", "done") == "done" else Absent("diverged", _why(result), work)
+            return None if result.done else Absent("diverged", result.why, work)
         for parent in self._upstream(work):
             found = self.absent(parent)
             if found is not None and found.state in ("failed", "diverged", "skipped"):
@@ -115,7 +115,7 @@ class Results:
                 return Absent(state, found.reason.removesuffix(where) + where, found.work)
         if self.store.path(work).is_dir():
             return Absent("pending", "it was computed in another environment, which `execution.reuse` refuses", work)
-        return _failure(work, self.store.record(work))
+        return _failure(work, self.store.record(work).last)
 
     def _upstream(self, work: str) -> tuple[str, ...]:
         node = self.graph.nodes.get(work)
@@ -129,7 +129,8 @@ class Results:
 
     def environment(self, work: str) -> dict[str, Any]:
         """Give the environment in which a finished work was computed."""
-        return dict((self.result(work) or {}).get("environment", {}))
+        result = self.result(work)
+        return {} if result is None else dict(result.environment)
 
     def tasks(self, work: str) -> tuple[Task, ...]:
         """Give the heads of the fit whose weights a predict node applies."""
@@ -178,21 +179,13 @@ class Results:
         return dict(load((self.store.path(work) / "predictions.safetensors").read_bytes()))
 
 
-def _why(result: Mapping[str, Any]) -> str:
-    reason = result.get("reason") or result.get("diverged") or "a value was not finite"
-    return reason if isinstance(reason, str) else json.dumps(reason, sort_keys=True)
-
-
-def _failure(work: str, record: Mapping[str, Any]) -> Absent:
-    attempts = record.get("attempts") or []
-    last = attempts[-1] if isinstance(attempts, list) and attempts else record
-    code = last.get("code")
-    if not isinstance(code, int) or code in (0, 75):
-        return Absent("pending", "not finished" if code == 75 else "not run yet", work)
+def _failure(work: str, last: Attempt) -> Absent:
+    code = last.ends_as
+    if code == ExitCode.DONE or last.yielded:
+        return Absent("pending", "not finished" if last.yielded else "not run yet", work)
     meaning = FAILURES.get(code, f"ended by signal {code - 128}" if code > 128 else f"exit {code}")
-    reason = last.get("reason")
-    text = f"{meaning}: {reason}" if isinstance(reason, str) and reason else meaning
-    return Absent("diverged" if code == 76 else "failed", text, work)
+    text = f"{meaning}: {last.reason}" if last.reason else meaning
+    return Absent("diverged" if code == ExitCode.DIVERGED else "failed", text, work)
 
 
 def _join(task: Task, positions: Values, predictions: Values, rows: list[Mapping[str, Any]]) -> Scored:

@@ -117,8 +117,12 @@ def example_slices(images: Mapping[str, Path], store: Store, path: Path) -> int:
         ready = one.ready if one.ready is None or one.spacing is None else one.ready[0]
         _draw(lower, ready, None if one.spacing is None else (1.0, 1.0), ("time point", "region"), "not in the cache")
         if ready is not None:
-            unit = "regions and time points" if one.spacing is None else "voxels"
-            lower.set_title(f"preprocessed\n{' x '.join(map(str, ready.shape))} {unit}", fontsize=9)
+            size = (
+                f"{ready.shape[0]} regions x {ready.shape[1]} time points"
+                if one.spacing is None
+                else f"{' x '.join(map(str, ready.shape))} voxels"
+            )
+            lower.set_title(f"preprocessed\n{size}", fontsize=9)
     save(drawing, path)
     return len(columns)
 

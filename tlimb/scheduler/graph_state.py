@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 
 from tlimb.manifest import Gate, Graph, Kind, Manifest, Prepare, digest
+from tlimb.manifest.parsing import NewerFormatError
 from tlimb.problems import ExitCode
 from tlimb.store import Store
 
@@ -135,7 +136,7 @@ class Agenda:
         """Learn from the store what a selection outside the graph chose: an engine starts one node at a time."""
         result = self.store.result(select, expected=True)
         self.status[select] = Status.FAILED if result is None else Status.DONE
-        self._chosen[select] = None if result is None else result.get("chosen")
+        self._chosen[select] = None if result is None else result.chosen
 
     def settle(self) -> Iterator[Manifest]:
         """Decide what can be decided without running anything; gives every node that is over by that.
@@ -219,8 +220,8 @@ class Agenda:
     def _succeed(self, work: str, reused: bool) -> None:
         (self.reused if reused else self.computed).append(work)
         if work in self.graph.nodes and self.graph.nodes[work].kind is Kind.SELECT:
-            result = self.store.result(work, expected=True) or {}
-            self._chosen[work] = result.get("chosen")
+            result = self.store.result(work, expected=True)
+            self._chosen[work] = None if result is None else result.chosen
         self._set(work, Status.DONE)
 
     def _set(self, work: str, status: Status) -> None:
@@ -281,13 +282,17 @@ class Agenda:
         """Look once whether the result is there already, when its turn has come."""
         if not self._may_start(manifest):
             return False
-        found = self.store.result(manifest.work)
+        try:
+            found = self.store.result(manifest.work)
+        except NewerFormatError as error:
+            self.finish(manifest.work, int(error.exit_code), error.line)
+            return True
         if found is None:
             return False
-        if found["status"] == "done":
+        if found.done:
             self._succeed(manifest.work, reused=True)
         else:
-            self.finish(manifest.work, int(ExitCode.DIVERGED), str(found.get("reason", "diverged")))
+            self.finish(manifest.work, int(ExitCode.DIVERGED), found.why)
         return True
 
     def _skip(self, manifest: Manifest, culprit: str) -> None:

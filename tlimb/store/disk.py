@@ -155,17 +155,29 @@ def seal(path: Path) -> None:
         os.close(handle)
 
 
-def read(path: Path) -> bytes:
-    """Read a whole file, once more after an error that a just-renamed file gives on network file systems."""
-    return again(lambda: _read(path))
+def read(path: Path, most: int | None = None) -> bytes:
+    """Read a whole file, once more after an error that a just-renamed file gives on network file systems.
+
+    Args:
+        path: the file.
+        most: bytes that are read at most; None for no bound.
+
+    Raises:
+        ValueError: the file is larger.
+        OSError: it cannot be read.
+    """
+    return again(lambda: _read(path, most))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int | None) -> bytes:
     handle = os.open(path, os.O_RDONLY)
     try:
-        parts = []
+        parts, size = [], 0
         while part := os.read(handle, CHUNK):
             parts.append(part)
+            size += len(part)
+            if most is not None and size > most:
+                raise ValueError(f"the file is larger than {most} bytes")
         return b"".join(parts)
     finally:
         os.close(handle)

@@ -18,6 +18,7 @@ from attrs import frozen
 from tlimb.manifest import Fit, Graph, Predict, canonical
 from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
+from tlimb.store.documents.result import Result
 from tlimb.store.store import Store
 
 RECORDED = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
@@ -54,10 +55,10 @@ class Here:
     by_device: Mapping[str, Facts]
     on_cpu: frozenset[str] = frozenset()
 
-    def differences(self, work: str, result: Facts) -> dict[str, tuple[Any, Any]]:
-        """Give what differs between a result's environment and the one that its run would have here: then, now."""
-        then = result.get("environment") or {}
-        now = self._expected(work, str(result.get("kind", "")))
+    def differences(self, work: str, result: Result) -> dict[str, tuple[Any, Any]]:
+        """Return what differs between a result's environment and the one that its run would have here: then, now."""
+        then = result.environment
+        now = self._expected(work, result.kind)
         return {key: (then.get(key), value) for key, value in sorted(now.items()) if then.get(key) != value}
 
     def _expected(self, work: str, kind: str) -> Facts:
@@ -102,9 +103,9 @@ def told_by(store: Store, works: Iterable[str]) -> dict[str, Facts]:
     """Give the environments that some results were computed in, by device."""
     found: dict[str, Facts] = {}
     for work in works:
-        facts = (store.glance(work) or {}).get("environment") or {}
-        if "device" in facts:
-            found[str(facts["device"])] = facts
+        result = store.glance(work)
+        if result is not None and result.device is not None:
+            found[result.device] = result.environment
     return found
 
 
@@ -112,12 +113,11 @@ def same_only(root: Path, here: Here) -> Store:
     """Open a store in which only what was computed in this environment, from such parents, counts as done."""
     plain = Store(root)
 
-    def accepts(work: str, result: Facts) -> bool:
+    def accepts(work: str, result: Result) -> bool:
         if here.differences(work, result):
             return False
-        attempts = [one for one in plain.record(work).get("attempts", []) if one.get("parents") and not one["code"]]
-        parents = attempts[-1]["parents"] if attempts else {}
-        return all((plain.glance(parent) or {}).get("digest") == digest for parent, digest in parents.items())
+        found = ((plain.glance(parent), digest) for parent, digest in plain.record(work).parents.items())
+        return all(digest == (None if parent is None else parent.digest) for parent, digest in found)
 
     return Store(root, accepts=accepts)
 

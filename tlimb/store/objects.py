@@ -4,7 +4,6 @@
 only if it is complete, and any changed byte is seen.
 """
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,10 @@ from typing import Any
 from attrs import frozen
 
 from tlimb.manifest import canonical, digest
+from tlimb.manifest.parsing import MOST_BYTES, check_format, parse_object
 from tlimb.store import disk
+from tlimb.store.documents.passport import PASSPORT, read_passport
+from tlimb.store.documents.result import FORMAT, Result, result_of
 
 RESULT = "result.json"
 
@@ -35,68 +37,82 @@ class Published:
     nondeterminism: bool = False
 
 
-def seal(staged: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+def seal(staged: Path, result: Mapping[str, Any]) -> Result:
     """Finish a staged object: list its files with their sha256 and write `result.json` last.
 
     Args:
         staged: folder with all artefacts.
-        result: JSON object; `files` and `digest` are added to it.
+        result: JSON object; `format`, `files` and `digest` are added to it.
 
     Returns:
         What was written.
+
+    Raises:
+        ValueError: it is not of the form of its kind's result.
     """
     files = {name: disk.sha256(staged / name) for name in disk.names(staged)}
-    body = {**result, "files": files}
+    body = {**result, "format": FORMAT, "files": files}
     whole = {**body, "digest": digest(body)}
+    sealed = result_of(whole, staged / RESULT)
     for name in files:
         disk.seal(staged / name)
     disk.write(staged / RESULT, _written(whole))
     disk.seal(staged / RESULT)
     disk.flush_folder(staged)
-    return whole
+    return sealed
 
 
-def read_result(folder: Path) -> dict[str, Any]:
+def read_result(folder: Path) -> Result:
     """Read an object's `result.json`.
 
     Raises:
+        NewerFormatError: a newer tlimb wrote it; whether it is intact is not known.
         ValueError: it is damaged.
         OSError: it cannot be read.
     """
+    # From the store on: who reads the message of a run need not see whose folder the store is in.
+    path = Path(*(folder / RESULT).parts[-4:])
     try:
-        data = disk.read(folder / RESULT)
-        whole = json.loads(data)
+        data = disk.read(folder / RESULT, MOST_BYTES)
+        whole = parse_object(data)
+        check_format(whole, FORMAT, path)
         body = {name: value for name, value in whole.items() if name != "digest"}
-        intact = digest(body) == whole["digest"] and data == _written(whole)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        intact = digest(body) == whole.get("digest") and data == _written(whole)
+    except ValueError as error:
         raise ValueError("result.json is damaged") from error
     if not intact:
         raise ValueError("result.json is damaged: its digest does not fit")
-    return dict(whole)
+    try:
+        return result_of(whole, path)
+    except ValueError as error:
+        raise ValueError(f"result.json is damaged: {error}") from error
 
 
 def _written(whole: Mapping[str, Any]) -> bytes:
     return (canonical(dict(whole)) + "\n").encode()
 
 
-def check(folder: Path) -> dict[str, Any]:
+def check(folder: Path) -> Result:
     """Verify every artefact of an object and give its result.
 
     Raises:
+        NewerFormatError: a newer tlimb wrote its result or its passport.
         ValueError: an artefact is missing, too many or changed; the message names it.
         OSError: something cannot be read.
     """
     result = read_result(folder)
     present = [name for name in disk.names(folder) if name != RESULT]
-    for name in sorted({*present, *result["files"]}):
-        if name not in result["files"]:
+    for name in sorted({*present, *result.files}):
+        if name not in result.files:
             raise ValueError(f"{name} is not listed in result.json")
         try:
             found = disk.sha256(folder / name)
         except FileNotFoundError:
             raise ValueError(f"{name} is missing") from None
-        if found != result["files"][name]:
+        if found != result.files[name]:
             raise ValueError(f"{name} is damaged: its sha256 does not fit")
+    if PASSPORT in result.files:
+        read_passport(folder)
     return result
 
 

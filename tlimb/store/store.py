@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import secrets
@@ -15,20 +14,26 @@ from typing import Any
 from attrs import define, field
 
 from tlimb.manifest import canonical
+from tlimb.manifest.parsing import MOST_BYTES, NewerFormatError, parse_object
 from tlimb.problems import ExitCode, Problem, TlimbError
-from tlimb.store import disk, objects, states
+from tlimb.store import agreement, disk, objects, states
+from tlimb.store.documents.passport import PASSPORT, Passport, read_passport
+from tlimb.store.documents.record import FORMAT, RECORD, Record, record_of
+from tlimb.store.documents.result import Result
 from tlimb.store.objects import Published
 from tlimb.store.states import State
 
 LOG = logging.getLogger("tlimb.store")
 DIGEST_LENGTH = 64
-SIGNAL = 128
-"""Exit codes from here on say that a run was killed, and may be started again."""
+MOST_NOTED = 1 << 27
+"""Largest note that is read, bytes: one lists everybody that weights have seen."""
 
 
 @define
 class Store:
     """A store of finished work, resume points and cached volumes.
+
+    Whatever reads a result, passport or record that a newer tlimb wrote raises NewerFormatError and changes nothing.
 
     Attributes:
         root: folder of the store; made when something is written.
@@ -43,7 +48,7 @@ class Store:
     report: Callable[[str, str], None] | None = None
     sleep: Callable[[float], None] = time.sleep
     patience_s: float = disk.PATIENCE_S
-    accepts: Callable[[str, Mapping[str, Any]], bool] | None = None
+    accepts: Callable[[str, Result], bool] | None = None
     _waited_s: float = field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -85,8 +90,8 @@ class Store:
         """
         return self.path(work) if self.result(work, expected) is not None else None
 
-    def result(self, work: str, expected: bool = False) -> dict[str, Any] | None:
-        """Give a finished work's `result.json` after verifying every byte of the object; see `entry`."""
+    def result(self, work: str, expected: bool = False) -> Result | None:
+        """Return a finished work's result after verifying every byte of the object; see `entry`."""
         folder = self.path(work)
         while not self.has(work):
             if not expected or self._waited_s >= self.patience_s or self._failed(work):
@@ -101,28 +106,42 @@ class Store:
             self.quarantine(folder, work, str(error))
             return None
 
-    def _accepted(self, work: str, result: dict[str, Any]) -> dict[str, Any] | None:
+    def _accepted(self, work: str, result: Result) -> Result | None:
         """Return a result where it counts.
 
         Raises:
             ValueError: it is the result of another work, whose folder was renamed or copied.
         """
-        if result.get("work") != work:
+        if result.work != work:
             raise ValueError("this is the result of another run")
         return result if self.accepts is None or self.accepts(work, result) else None
 
     def _failed(self, work: str) -> bool:
-        """Say whether a work's last attempt left no result and nobody tries again; what diverged has one."""
-        attempts = self.record(work).get("attempts") or [{}]
-        code = int(attempts[-1].get("code", ExitCode.DONE))
-        return code not in (ExitCode.DONE, ExitCode.YIELDED, ExitCode.DIVERGED) and code < SIGNAL
+        """Return whether a work's last attempt left no result and nobody tries again; what diverged has one."""
+        try:
+            return self.record(work).last.failed_for_good
+        except NewerFormatError:
+            return False
 
-    def glance(self, work: str) -> dict[str, Any] | None:
-        """Give a finished work's `result.json` without reading the artefacts; for listings only."""
+    def glance(self, work: str) -> Result | None:
+        """Return a finished work's result without reading the artefacts; for listings only."""
         try:
             return self._accepted(work, objects.read_result(self.path(work)))
         except (OSError, ValueError):
             return None
+
+    def chosen(self, select: str) -> int | None:
+        """Return the candidate that a selection chose, without reading the artefacts; None while it has chosen none."""
+        result = self.glance(select)
+        return None if result is None else result.chosen
+
+    def passport(self, work: str) -> Passport | None:
+        """Return the passport of verified weights; None where the work left none.
+
+        Raises:
+            ValueError: it is not of its form; `result` puts such an object into quarantine.
+        """
+        return read_passport(self.path(work)) if disk.is_file(self.path(work) / PASSPORT) else None
 
     def staging(self) -> AbstractContextManager[Path]:
         """Give a fresh folder in which an object is built, on the store's own file system."""
@@ -132,7 +151,8 @@ class Store:
         """Make a sealed staged folder the object of a work, by one rename.
 
         When another process was first, its bytes are compared with ours: equal ones are dropped, others are
-        kept in quarantine and, when the environments are equal, reported as nondeterminism.
+        kept in quarantine and, when the environments are equal, reported as nondeterminism. An object in an older
+        format is compared by tensors and values, and never reported as that.
 
         Args:
             work: the work's digest.
@@ -140,11 +160,12 @@ class Store:
             supersede: an object of another environment makes room for ours and is kept in `superseded/`.
 
         Raises:
+            NewerFormatError: a newer tlimb has published the work; its object stays.
             OSError: the store cannot be written; nothing is published.
             ValueError: the staged folder was not sealed, or as the result of another work.
         """
         own = objects.read_result(staged)
-        if own.get("work") != work:
+        if own.work != work:
             raise ValueError("this is the result of another run")
         target = self.path(work)
         self._made("objects", work[:2])
@@ -152,7 +173,7 @@ class Store:
             disk.rename(staged, target)
         except OSError:
             other = self.result(work)
-            if other is not None and supersede and other.get("environment") != own.get("environment"):
+            if other is not None and supersede and other.environment != own.environment:
                 self._put_aside(target, work, "computed again in another environment", "superseded")
             elif other is not None:
                 return self._lose(work, staged, own, other)
@@ -163,17 +184,21 @@ class Store:
             disk.rename(staged, target)
         return Published(target, won=True)
 
-    def _lose(self, work: str, staged: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> Published:
+    def _lose(self, work: str, staged: Path, own: Result, other: Result) -> Published:
         if not staged.exists():
             # The rename itself went through and only flushing the folder failed.
             return Published(self.path(work), won=True)
-        if own["digest"] == other["digest"]:
+        another = own.format != other.format
+        if own.digest == other.digest or (another and agreement.alike(staged, self.path(work))):
             disk.remove_tree(staged)
             return Published(self.path(work), won=False)
-        same = own.get("environment") == other.get("environment")
-        reason = "nondeterminism: other bytes for equal work" if same else "other bytes, other environment"
+        same = own.environment == other.environment
+        if another:
+            reason = "other values, written in another format"
+        else:
+            reason = "nondeterminism: other bytes for equal work" if same else "other bytes, other environment"
         self.quarantine(staged, work, reason)
-        return Published(self.path(work), won=False, nondeterminism=same)
+        return Published(self.path(work), won=False, nondeterminism=same and not another)
 
     def quarantine(self, path: Path, name: str, reason: str) -> Path | None:
         """Move something damaged out of the way, never deleting it, and report it.
@@ -248,27 +273,31 @@ class Store:
 
     # Records: everything about a run that is outside its identity
 
-    def record(self, work: str) -> dict[str, Any]:
-        """Give the record of a work's attempts; empty when there is none or it is damaged."""
-        return self.note(work, "record.json")
+    def record(self, work: str) -> Record:
+        """Return the record of a work's attempts; one without attempts when there is none or it is damaged."""
+        return record_of(self.note(work, RECORD), Path("records", work, RECORD))
 
     def write_record(self, work: str, record: Mapping[str, Any]) -> None:
         """Keep the record of a work's attempts."""
-        self.write_note(work, "record.json", record)
+        self.write_note(work, RECORD, {**record, "format": FORMAT})
 
     def add_attempt(self, work: str, attempt: Mapping[str, Any]) -> None:
         """Add an attempt to a work's record, quietly where it cannot be written: no result hangs on it."""
-        record = self.record(work)
-        with contextlib.suppress(OSError):
-            attempts = [*record.get("attempts", []), dict(attempt)]
-            self.write_record(work, {**record, "work": work, "attempts": attempts})
+        with contextlib.suppress(OSError, NewerFormatError):
+            # What was written before stays to the letter, keys that this version does not know too.
+            before = self.note(work, RECORD) if self.record(work).attempts else {}
+            self.write_record(work, {**before, "work": work, "attempts": [*before.get("attempts", []), dict(attempt)]})
 
     def note(self, work: str, name: str) -> dict[str, Any]:
-        """Give a note that lies beside a work's object; empty when there is none or it is damaged."""
+        """Return a note beside a work's object; empty when there is none or it is damaged."""
+        most = MOST_BYTES if name == RECORD else MOST_NOTED
         try:
-            return dict(json.loads(disk.read(self.base / "records" / work / name)))
+            return parse_object(disk.read(self._note_path(work, name), most), most)
         except (OSError, ValueError):
             return {}
+
+    def _note_path(self, work: str, name: str) -> Path:
+        return self.base / "records" / work / name
 
     def write_note(self, work: str, name: str, note: Mapping[str, Any]) -> None:
         """Keep a note beside a work's object: what may differ between two places that did equal work."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tlimb.manifest.parsing import NewerFormatError
+from tlimb.problems import Problem
 from tlimb.store import disk
 from tlimb.store.store import Store
 
@@ -29,13 +31,15 @@ class Line:
 def ls(store: Store) -> Iterator[Line]:
     """List the objects in order of their work."""
     for work in store.works():
-        result = store.glance(work) or {}
-        yield Line(
-            work,
-            str(result.get("kind", "?")),
-            str(result.get("status", "damaged")),
-            disk.size(store.path(work)),
-        )
+        kind, status = "?", "damaged"
+        try:
+            result = store.glance(work)
+        except NewerFormatError:
+            status = "newer format"
+        else:
+            if result is not None:
+                kind, status = result.kind.value, result.status
+        yield Line(work, kind, status, disk.size(store.path(work)))
 
 
 def du(store: Store) -> dict[str, tuple[int, int]]:
@@ -52,12 +56,14 @@ class Verified:
         volumes: cached volumes that are intact; they are no results and can be made again.
         damaged_results: works of the damaged objects.
         damaged_volumes: keys of the damaged volumes.
+        newer: what is in a newer format, which says nothing of whether it is intact.
     """
 
     results: int
     volumes: int
     damaged_results: tuple[str, ...]
     damaged_volumes: tuple[str, ...]
+    newer: tuple[Problem, ...] = ()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -70,11 +76,15 @@ def verify(store: Store) -> Verified:
     results, volumes = 0, 0
     damaged_results: list[str] = []
     damaged_volumes: list[str] = []
+    newer: list[Problem] = []
     for work in list(store.works()):
-        if store.entry(work) is None:
-            damaged_results.append(work)
-        else:
-            results += 1
+        try:
+            if store.entry(work) is None:
+                damaged_results.append(work)
+            else:
+                results += 1
+        except NewerFormatError as error:
+            newer += error.problems
     for recipe in disk.names(store.base / "cache"):
         for name in disk.names(store.base / "cache" / recipe):
             key = name.removesuffix(".npy")
@@ -84,7 +94,7 @@ def verify(store: Store) -> Verified:
                 damaged_volumes.append(key)
             else:
                 volumes += 1
-    return Verified(results, volumes, tuple(damaged_results), tuple(damaged_volumes))
+    return Verified(results, volumes, tuple(damaged_results), tuple(damaged_volumes), tuple(newer))
 
 
 def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False) -> list[Path]:
@@ -92,7 +102,8 @@ def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False)
 
     Folders in tmp/ older than seven days by the server's clock always go, and so does what an interrupted gc has
     left. With `keep`, so do objects, resume points and records of all other works; cached volumes can be made again
-    and go too when `keep` is empty.
+    and go too when `keep` is empty. What a newer tlimb wrote of a work stays, with all that is kept of it: this version
+    cannot tell what it is good for.
 
     Args:
         store: the store.
@@ -109,12 +120,12 @@ def gc(store: Store, keep: Collection[str] | None = None, dry_run: bool = False)
     tmp = store.base / "tmp"
     gone = [tmp / name for name in disk.names(tmp) if name.startswith(TRASH) or _is_stale(tmp / name, now)]
     if keep is not None:
-        keep = frozenset(keep)
+        stay = {*keep, *unread(store, keep)}
         # An object without a result is what an older version left when it was interrupted: no work, but space.
         objects = store.base / "objects"
         gone += [objects / pair / work for pair in disk.names(objects) for work in disk.names(objects / pair)]
         gone += [store.base / part / work for part in ("state", "records") for work in disk.names(store.base / part)]
-        gone = [path for path in gone if path.parent == tmp or path.name not in keep]
+        gone = [path for path in gone if path.parent == tmp or path.name not in stay]
         # What lies behind a link is not the store's.
         gone = [path for path in gone if disk.linked(store.base, path.parent) is None]
         if not keep:
@@ -148,3 +159,21 @@ def _is_stale(path: Path, now: float) -> bool:
     except FileNotFoundError:
         return False
     return now - newest > STALE_S
+
+
+def unread(store: Store, keep: Collection[str]) -> dict[str, Problem]:
+    """Return the works outside `keep` of which a newer tlimb wrote a file, each with what to say of it."""
+    found: dict[str, Problem] = {}
+    for work in dict.fromkeys((*store.works(), *disk.names(store.base / "records"))):
+        if work in keep:
+            continue
+        try:
+            store.glance(work)
+            store.record(work)
+            store.passport(work)
+        except NewerFormatError as error:
+            found[work] = error.problems[0]
+        except (OSError, ValueError):
+            # A damaged object is no newer one.
+            continue
+    return found

@@ -1,7 +1,6 @@
 """Execute one manifest in this process, from looking it up to publishing its result."""
 
 import errno
-import json
 import logging
 import os
 import socket
@@ -17,9 +16,11 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.executors import EXECUTORS, function
 from tlimb.protocol.options import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
 from tlimb.store import Store, disk, seal
+from tlimb.store.documents import Result
+from tlimb.store.documents.passport import read_passport
 from tlimb.store.environments import Here, same_only
 from tlimb.training.environment import every
-from tlimb.training.job import Job, Result
+from tlimb.training.job import Draft, Job
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}
 
@@ -41,14 +42,13 @@ def execute(manifest: Manifest, place: Places, options: Options | None = None) -
             found = _compute(job)
         else:
             reused = True
-        code = int(ExitCode.DONE if found["status"] == "done" else ExitCode.DIVERGED)
-        reason = str(found.get("reason", "")) if code else ""
+        code, reason = int(ExitCode.DONE if found.done else ExitCode.DIVERGED), found.why
     except YieldError as error:
         code, reason = error.code, str(error)
     except DivergedError as error:
         code, reason = int(ExitCode.DIVERGED), str(error)
     except TlimbError as error:
-        code, reason = int(error.exit_code), told(error)
+        code, reason = int(error.exit_code), error.line
         _keep_traceback(job, error)
         if isinstance(error, BadImagesError):
             _keep(job, BAD_IMAGES, "".join(f"{line}\n" for line in error.files))
@@ -71,8 +71,7 @@ def _pinned(job: Job) -> frozenset[str]:
     content = job.manifest.content
     pinned = isinstance(content, Fit) and content.trainer.pinned_to_cpu
     if isinstance(content, Predict):
-        folder = job.parent(content.model)
-        pinned = json.loads(disk.read(folder / "passport.json"))["trainer"].get("device") == "cpu"
+        pinned = read_passport(job.parent(content.model)).trainer.pinned_to_cpu
     return frozenset({job.manifest.work} if pinned else ())
 
 
@@ -81,28 +80,21 @@ def _compute(job: Job) -> Result:
     if kind not in EXECUTORS:
         problem = Problem("not-run", f"a node of kind {kind} is not executed by the runner")
         raise TlimbError(problem, ExitCode.USAGE)
-    do: Callable[[Job, Path], Result] = function(EXECUTORS[kind], str(kind))
+    do: Callable[[Job, Path], Draft] = function(EXECUTORS[kind], str(kind))
     warnings.filterwarnings("ignore", module=r"lightning\..*|torch\..*")
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with job.store.staging() as staged:
         result = do(job, staged)
         whole = seal(staged, result)
-        parents = {work: (job.store.glance(work) or {}).get("digest") for work in job.manifest.parents}
+        found = {work: job.store.glance(work) for work in job.manifest.parents}
+        parents = {work: None if parent is None else parent.digest for work, parent in found.items()}
         published = job.store.publish(job.manifest.work, staged, job.options.same_environment)
     job.facts["parents"] = parents
     job.facts["won"], job.facts["nondeterminism"] = published.won, published.nondeterminism
-    if whole["status"] == "done":
+    if whole.done:
         job.store.drop_states(job.manifest.work)
     return whole
-
-
-def told(error: TlimbError) -> str:
-    """Give what is wrong and what to do in one line."""
-    return "; ".join(
-        f"{problem.code}: {problem.message}" + (f" ({'; '.join(problem.help)})" if problem.help else "")
-        for problem in error.problems
-    )
 
 
 def unexpected(job: Job, error: Exception) -> tuple[int, str]:

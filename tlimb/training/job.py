@@ -1,6 +1,5 @@
 """One manifest being executed: where it is, what it has noted, and how it is stopped."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ from attrs import define, field
 from tlimb.manifest import Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import DivergedError, Options, Places
-from tlimb.store import Store, disk
+from tlimb.store import Store
+from tlimb.store.documents import Passport, Result
 from tlimb.training.data.volumes import Counter
 
-Result = dict[str, Any]
-"""What a run puts into `result.json`: a pure function of work and environment."""
+Draft = dict[str, Any]
+"""What a run puts into `result.json`, before it is sealed: a pure function of work and environment."""
 
 PROGRESS_S = 0.2
 
@@ -53,7 +53,7 @@ class Job:
         return self.store.base / "records" / self.manifest.work / "training"
 
     def parent_result(self, work: str) -> Result:
-        """Give a parent's result, verified; one that was just published may need time to be seen.
+        """Return a parent's result, verified; one that was just published may need time to be seen.
 
         Raises:
             TlimbError: it is not in the store.
@@ -71,16 +71,16 @@ class Job:
             TlimbError: it is not in the store.
             DivergedError: it has diverged, so nothing can be built on it.
         """
-        if self.parent_result(work)["status"] != "done":
+        if not self.parent_result(work).done:
             raise DivergedError(f"the parent {work[:16]} has diverged")
         return self.store.path(work)
 
-    def parent_passports(self) -> Iterator[dict[str, Any]]:
+    def parent_passports(self) -> Iterator[Passport]:
         """Go through the passports of all runs that formed this one, by their weights or their best epochs."""
         for work in self.manifest.parents:
-            path = self.store.path(work) / "passport.json"
-            if path.is_file():
-                yield dict(json.loads(disk.read(path)))
+            found = self.store.passport(work)
+            if found is not None:
+                yield found
 
     def progress(self, epoch: int, epochs: int, step: int, steps: int) -> None:
         """Tell the caller how far the run is, not too often; keeps the pace of the batches too."""

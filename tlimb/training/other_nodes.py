@@ -1,27 +1,26 @@
 """The node kinds that do not train: prepare, predict and select."""
 
-import json
 from pathlib import Path
 
 import torch
 
-from tlimb.components.contracts import DataModule, Inputs, Metric
-from tlimb.manifest import Head, Predict, Prepare, Select, digest
-from tlimb.manifest.structure import structure
+from tlimb.components.contracts import DataModule, Metric
+from tlimb.manifest import Predict, Prepare, Select, digest
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import DivergedError
-from tlimb.store import disk
+from tlimb.store.documents import FitResult
+from tlimb.store.documents.passport import read_passport
 from tlimb.training.data.views import read_view, targets
 from tlimb.training.data.volumes import fill, open_volumes, recipe_digest, refuse
 from tlimb.training.environment import choose_device, fingerprint, settle
 from tlimb.training.evaluation.inference import forward_all, load_predictions, predictions, save_predictions
-from tlimb.training.job import Job, Result
+from tlimb.training.job import Draft, Job
 from tlimb.training.network.instantiate import build
 from tlimb.training.network.networks import facts_of
 from tlimb.training.network.starting_weights import trained
 
 
-def prepare(job: Job, staged: Path) -> Result:
+def prepare(job: Job, staged: Path) -> Draft:
     """Fill the volume cache with a view's images.
 
     Raises:
@@ -44,7 +43,7 @@ def prepare(job: Job, staged: Path) -> Result:
     }
 
 
-def predict(job: Job, staged: Path) -> Result:
+def predict(job: Job, staged: Path) -> Draft:
     """Apply a parent's weights to rows and keep the predictions.
 
     Raises:
@@ -52,22 +51,21 @@ def predict(job: Job, staged: Path) -> Result:
     """
     content = job.manifest.as_a(Predict)
     folder = job.parent(content.model)
-    passport = json.loads(disk.read(folder / "passport.json"))
-    trainer = passport["trainer"]
-    device = choose_device(trainer.get("device") or "any")
-    settle(device, trainer.get("threads") or 1, None)
+    passport = read_passport(folder)
+    trainer = passport.trainer
+    device = choose_device(trainer.device or "any")
+    settle(device, trainer.threads or 1, None)
     rows = read_view(job.places, content.view)
-    data = build(passport["data"], DataModule, job.places)
-    recipe = recipe_digest(data, passport["data"])
+    data = build(passport.data, DataModule, job.places)
+    recipe = recipe_digest(data, passport.data.to_json())
     volumes = open_volumes(rows, data, recipe, job.store, job.places, job.counter, job.options.memory_bytes)
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
-    if volumes.shape != (inputs.channels, *inputs.shape):
-        shape = [inputs.channels, *inputs.shape]
-        problem = Problem("other-shape", f"the images have shape {list(volumes.shape)}, the weights want {shape}")
+    wanted = passport.inputs.whole
+    if volumes.shape != wanted:
+        message = f"the images have shape {list(volumes.shape)}, the weights want {list(wanted)}"
+        problem = Problem("other-shape", message)
         raise TlimbError(problem, ExitCode.DATA)
     network = trained(folder, job.places, device)
-    precision = trainer.get("precision") or "fp32"
-    outputs = forward_all(network, volumes, len(rows), trainer["batch_size"], device, precision)
+    outputs = forward_all(network, volumes, len(rows), trainer.batch, device, trainer.precision or "fp32")
     made = predictions(network, outputs)
     if not all(bool(torch.isfinite(value).all()) for value in outputs.values()):
         raise DivergedError("a prediction is not finite")
@@ -75,7 +73,7 @@ def predict(job: Job, staged: Path) -> Result:
     return {**_head(job, device), "rows": len(rows)}
 
 
-def select(job: Job, staged: Path) -> Result:
+def select(job: Job, staged: Path) -> Draft:
     """Choose the candidate that is best on validation.
 
     A candidate's value is the mean over its works. A work that has diverged, or descends from one that has, or whose
@@ -94,8 +92,8 @@ def select(job: Job, staged: Path) -> Result:
                 scores.append(None)
                 continue
             result = job.parent_result(work)
-            sizes.append(int(result["counts"]["trainable"]))
-            scores.append(_score(job, work, metric, content) if result["status"] == "done" else None)
+            sizes.append(result.as_a(FitResult).counts.trainable)
+            scores.append(_score(job, work, metric, content) if result.done else None)
         known = [score for score in scores if score is not None]
         value = sum(known) / len(known) if known and len(known) == len(scores) else None
         values.append(value)
@@ -116,19 +114,19 @@ def _never(job: Job, work: str) -> bool:
     if job.store.glance(work) is not None:
         return False
     above = (job.store.result(ancestor) for ancestor in job.manifest.lineage.get(work, ()))
-    return any(result is not None and result["status"] != "done" for result in above)
+    return any(result is not None and not result.done for result in above)
 
 
 def _score(job: Job, work: str, metric: Metric, content: Select) -> float | None:
     folder, role = job.store.path(work), content.role
-    passport = json.loads(disk.read(folder / "passport.json"))
-    view = passport["views"][role]["val"]
+    passport = read_passport(folder)
+    view = passport.views[role].val if role is not None and role in passport.views else None
     if view is None:
         problem = Problem("no-validation", f"{work[:16]} has no validation part in role {role!r}")
         raise TlimbError(problem, ExitCode.USAGE)
-    name = content.head or passport["heads"][0]["name"]
-    head = next(head for head in passport["heads"] if head["name"] == name)
-    values, valid = targets(read_view(job.places, view), facts_of(structure(head, Head)))
+    head = passport.head(content.head or None)
+    name = head.name
+    values, valid = targets(read_view(job.places, view), facts_of(head))
     if not valid.any():
         return None
     found = load_predictions(folder / f"predictions-{role}.val.safetensors")[name]
@@ -136,7 +134,7 @@ def _score(job: Job, work: str, metric: Metric, content: Select) -> float | None
     return value if abs(value) < float("inf") else None
 
 
-def _head(job: Job, device: torch.device) -> Result:
+def _head(job: Job, device: torch.device) -> Draft:
     return {
         "tlimb": 1,
         "kind": str(job.manifest.kind),

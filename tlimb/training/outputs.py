@@ -11,10 +11,11 @@ from tlimb.manifest import canonical
 from tlimb.manifest.structure import unstructure
 from tlimb.protocol.options import DivergedError
 from tlimb.store import disk
+from tlimb.store.documents.passport import FORMAT, PASSPORT
 from tlimb.training.data.batches import StepInfo
 from tlimb.training.evaluation.inference import save_predictions
 from tlimb.training.evaluation.validation import unlabelled
-from tlimb.training.job import Job, Result
+from tlimb.training.job import Draft, Job
 from tlimb.training.loop import Loop, plain_number
 from tlimb.training.network.networks import SCALES, finite, head_tensors, save_tensors
 from tlimb.training.prepare import Prepared
@@ -23,7 +24,7 @@ SEEN = "seen.json"
 """Name of the note with the people that weights have seen."""
 
 
-def write_fit(job: Job, parts: Prepared, loop: Loop, staged: Path) -> Result:
+def write_fit(job: Job, parts: Prepared, loop: Loop, staged: Path) -> Draft:
     """Write weights, validation predictions, history and passport of a training that has ended.
 
     Raises:
@@ -50,12 +51,12 @@ def write_fit(job: Job, parts: Prepared, loop: Loop, staged: Path) -> Result:
     if parts.scales:
         save_tensors(staged / SCALES, parts.scales)
     _json(staged / "history.json", loop.state.history)
-    _json(staged / "passport.json", passport(job, parts))
+    _json(staged / PASSPORT, passport(job, parts))
     note_seen(job, parts)
     return _result(job, parts, loop, "done")
 
 
-def write_diverged(job: Job, parts: Prepared, loop: Loop, staged: Path, reason: str) -> Result:
+def write_diverged(job: Job, parts: Prepared, loop: Loop, staged: Path, reason: str) -> Draft:
     """Write the history of a training that has diverged, and why it counts as that."""
     job.facts["diverged"] = reason
     for path in staged.iterdir():
@@ -73,9 +74,10 @@ def passport(job: Job, parts: Prepared) -> dict[str, Any]:
     content = parts.content
     seen = set(content.views)
     for parent in job.parent_passports():
-        seen.update(parent["seen"])
+        seen.update(parent.seen)
     as_manifest = unstructure(content)
     return {
+        "format": FORMAT,
         "tlimb": 1,
         "work": job.manifest.work,
         "data": as_manifest["data"],
@@ -107,11 +109,12 @@ def note_seen(job: Job, parts: Prepared) -> None:
     people = {row.person for found in parts.rows.values() for rows in found.values() for row in rows}
     store, work = job.store, job.manifest.work
     for parent in job.manifest.parents:
-        people.update(store.note(parent, SEEN).get("people", ()))
+        known = store.note(parent, SEEN).get("people")
+        people.update(one for one in (known if isinstance(known, list) else ()) if isinstance(one, str))
     store.write_note(work, SEEN, {"people": sorted(people)})
 
 
-def _result(job: Job, parts: Prepared, loop: Loop, status: str) -> Result:
+def _result(job: Job, parts: Prepared, loop: Loop, status: str) -> Draft:
     state = loop.state
     last: Mapping[str, Any] = state.history[-1] if state.history else {}
     return {

@@ -13,6 +13,7 @@ from tlimb.manifest import Fit, Head
 from tlimb.manifest.parts import Median
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import DivergedError
+from tlimb.store.documents import FitResult
 from tlimb.training.builder import Builder
 from tlimb.training.data.batches import Source, TrainLength
 from tlimb.training.data.views import Row, read_view, target_tensors, targets
@@ -226,7 +227,7 @@ def _median_epochs(job: Job, content: Fit) -> int:
         DivergedError: all of them have diverged.
     """
     results = [job.parent_result(work) for work in content.epochs_from]
-    epochs = [result["best_epoch"] for result in results if result["status"] == "done"]
+    epochs = [result.as_a(FitResult).best_epoch for result in results if result.done]
     if not epochs:
         raise DivergedError("every run that the number of epochs is taken from has diverged")
     return max(1, int(median(epochs) + 0.5))

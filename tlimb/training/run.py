@@ -18,7 +18,7 @@ from tlimb.store import State, disk
 from tlimb.training import checkpoints, observers, resume
 from tlimb.training.data.batches import Batches, StepInfo, load, resident
 from tlimb.training.distributed import Team, assemble, together
-from tlimb.training.job import Job, Result
+from tlimb.training.job import Draft, Job
 from tlimb.training.journal import EVERY_STEPS, Journal
 from tlimb.training.lightning import StudyTrainer
 from tlimb.training.loop import Loop
@@ -32,7 +32,7 @@ OVERHEAD = 50.0
 """A resume point is written at most every so many times the seconds it takes: two per cent of the time."""
 
 
-def fit(job: Job, staged: Path) -> Result:
+def fit(job: Job, staged: Path) -> Draft:
     """Train, and write every artefact of the run into a staging folder."""
     content = job.manifest.as_a(Fit)
     _refuse_unbuilt(content)

@@ -11,7 +11,7 @@ from tlimb.protocol.options import DivergedError, Options, Places, YieldError
 from tlimb.store import Store
 from tlimb.training.data.views import read_view
 from tlimb.training.distributed import Team
-from tlimb.training.execute import told, unexpected
+from tlimb.training.execute import unexpected
 from tlimb.training.job import Job
 from tlimb.training.prepare import prepare
 from tlimb.training.run import Run
@@ -48,7 +48,7 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
     except YieldError as error:
         code, reason = error.code, str(error)
     except TlimbError as error:
-        code, reason = int(error.exit_code), told(error)
+        code, reason = int(error.exit_code), error.line
     except Exception as error:  # noqa: BLE001
         code, reason = unexpected(job, error)
     return {

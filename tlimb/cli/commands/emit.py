@@ -52,7 +52,7 @@ def emit(
     chosen, made, found = emitting.emission(plan, loaded, place, asked)
     found = (*found, *emitting.unstartable(chosen, output))
     show.problems((*loaded.problems, *plan.problems, *found), loaded.source)
-    count = emitting.write_project(emitting.project_files(chosen, made), output, force=force)
+    count = emitting.write_project(emitting.project_files(chosen, made), output, force=force, private=place.private)
     emitting.write_places(output, place)
     remember(plan, place, loaded)
     rows = [(name, str(tasks), str(runs)) for name, tasks, runs in emitting.task_lines(made.tasks)]

@@ -76,6 +76,6 @@ def plan(
     else:
         print(overview.picture(made, place, form))
     if output is not None:
-        count = write_plan(made, loaded, output)
+        count = write_plan(made, loaded, output, place.private)
         print(f"wrote {count} files to {output}")
     return int(ExitCode.DONE)

@@ -64,7 +64,8 @@ def _written(folder: Path, asked: Any) -> tuple[Any, Any, Any, Any]:
     """Read graph and request from a plan folder, for engines: neither spec nor data are needed."""
     from tlimb.api.manifests import place_of_plan, read_plan
 
-    return (*read_plan(folder), place_of_plan(folder, asked), None)
+    place = place_of_plan(folder, asked)
+    return (*read_plan(folder, place.private), place, None)
 
 
 def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any, Any]:

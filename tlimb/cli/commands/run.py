@@ -112,8 +112,9 @@ def run_manifests(
     from tlimb.api.running import run_graph
     from tlimb.cli import live
 
-    graph = read_plan(what[0])[0] if what[0].is_dir() else read_manifests(what)
     place = place_of_manifests(what[0], asked)
+    whole = what[0].is_dir()
+    graph = read_plan(what[0], place.private)[0] if whole else read_manifests(what, place.private)
     with live.display(graph, quiet=quiet) as observe:
         summary = run_graph(graph, place, settings, observe)
     _end(summary, graph, place, with_names)

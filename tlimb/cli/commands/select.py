@@ -29,6 +29,7 @@ def select(
 
     asked = options.asked(root, store, private, None, allow)
     code = run_manifests(what, Settings(1), asked, quiet=quiet, task=task)
-    for work, candidate in choices(read_manifests(what), place_of_manifests(what[0], asked)):
+    place = place_of_manifests(what[0], asked)
+    for work, candidate in choices(read_manifests(what, place.private), place):
         print(f"{work[:16]} chose candidate {candidate}")
     return code

@@ -56,7 +56,10 @@ def verify(store: Folder = DEFAULT) -> int:
 
     found = upkeep.verify(_opened(store))
     print(show.verified(found))
-    return int(ExitCode.FINDINGS if found.damaged else ExitCode.DONE)
+    show.problems(found.newer)
+    if found.damaged:
+        return int(ExitCode.FINDINGS)
+    return int(ExitCode.CANNOT_WRITE if found.newer else ExitCode.DONE)
 
 
 def du(store: Folder = DEFAULT) -> int:
@@ -79,6 +82,7 @@ def gc(
     """Remove leftovers of dead runs and, with --keep-plan, everything that no such plan reads."""
     import csv
 
+    from tlimb.cli import show
     from tlimb.store import upkeep
 
     opened = _opened(store)
@@ -90,4 +94,6 @@ def gc(
                 keep |= {line["work"] for line in csv.DictReader(file)}
     removed = upkeep.gc(opened, keep, dry_run)
     print(f"{'would remove' if dry_run else 'removed'} {len(removed)} folders and files")
-    return int(ExitCode.DONE)
+    newer = {} if keep is None else upkeep.unread(opened, keep)
+    show.problems(newer.values())
+    return int(ExitCode.CANNOT_WRITE if newer else ExitCode.DONE)

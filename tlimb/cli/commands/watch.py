@@ -94,7 +94,7 @@ def logs(
     from tlimb.api.watching import log_of, named, states
 
     graph, place = _graph(what, options.asked(root, store, private, profile))
-    wanted = set(named(run, graph, packs_of(what)))
+    wanted = set(named(run, graph, packs_of(what, place.private)))
     for state in states(graph, place):
         if state.work in wanted:
             path = log_of(state.work, place)
@@ -108,7 +108,8 @@ def _graph(what: Path, asked: Any) -> "tuple[Graph, Project]":
     from tlimb.api.manifests import is_plan, place_of_plan, read_plan
 
     if is_plan(what):
-        return read_plan(what)[0], place_of_plan(what, asked)
+        place = place_of_plan(what, asked)
+        return read_plan(what, place.private)[0], place
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan
     from tlimb.api.project import project

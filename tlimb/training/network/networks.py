@@ -31,6 +31,7 @@ from tlimb.manifest.structure import unstructure
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import Places
 from tlimb.store import disk
+from tlimb.store.documents import Passport
 from tlimb.training.data.views import Row
 from tlimb.training.network.instantiate import build
 from tlimb.training.seeds import seed_initialisation
@@ -189,11 +190,11 @@ def foreign_tensors(path: Path, layout: Layout | None = None, device: str = "cpu
     return arrange(read(path, device), layout)
 
 
-def positions_of(passport: Mapping[str, Any], places: Places) -> Mapping[str, Positions]:
+def positions_of(passport: Passport, places: Places) -> Mapping[str, Positions]:
     """Give the grids of a trained encoder's position embeddings, from its passport; nothing is drawn or allocated."""
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
+    inputs = Inputs(passport.inputs.channels, passport.inputs.shape)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return build(passport["architecture"], Encoder, places, inputs).positions
+        return build(passport.architecture.to_json(), Encoder, places, inputs).positions
 
 
 @frozen

@@ -1,6 +1,5 @@
 """What a training takes over: a parent's encoder and heads, or an encoder from a file of weights."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import torch
 
 from tlimb.components.contracts import Auxiliary, Inputs, Layout, Network
 from tlimb.components.weights import Sorted, advice
-from tlimb.manifest import Component, Fit, Head
+from tlimb.manifest import Fit, Head
 from tlimb.manifest.parts import Weights
-from tlimb.manifest.structure import structure
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import Places
 from tlimb.store import disk
+from tlimb.store.documents.passport import read_passport
 from tlimb.training.job import Job
 from tlimb.training.network.instantiate import build
 from tlimb.training.network.networks import (
@@ -44,8 +43,7 @@ def inherit(job: Job, network: Network, heads: Sequence[Head]) -> tuple[Loaded |
     if content.encoder_parent is not None:
         folder = job.parent(content.encoder_parent)
         tensors, own = load_tensors(folder / "encoder.safetensors"), network.encoder
-        passport = json.loads(disk.read(folder / "passport.json"))
-        positions = positions_of(passport, job.places) if own.positions else None
+        positions = positions_of(read_passport(folder), job.places) if own.positions else None
         loaded = load_encoder(own, tensors, content.adapt, positions)
         return loaded, _keep_heads(network, folder, heads) if content.adapt.heads == "keep" else []
     if content.foreign is None:
@@ -60,10 +58,10 @@ def inherit(job: Job, network: Network, heads: Sequence[Head]) -> tuple[Loaded |
 
 def trained(folder: Path, places: Places, device: torch.device) -> Network:
     """Give the network of a training that has ended, as its passport says, in evaluation mode on a device."""
-    passport = json.loads(disk.read(folder / "passport.json"))
-    inputs = Inputs(passport["inputs"]["channels"], tuple(passport["inputs"]["shape"]))
-    heads = with_scales([structure(head, Head) for head in passport["heads"]], load_scales(folder))
-    network = build_network(structure(passport["architecture"], Component), heads, inputs, 0, places)
+    passport = read_passport(folder)
+    inputs = Inputs(passport.inputs.channels, passport.inputs.shape)
+    heads = with_scales(passport.heads, load_scales(folder))
+    network = build_network(passport.architecture, heads, inputs, 0, places)
     network.encoder.network.load_state_dict(load_tensors(folder / "encoder.safetensors"))
     found = load_tensors(folder / "heads.safetensors")
     for name, head in network.heads.items():
@@ -90,14 +88,14 @@ def teach(
             problem = Problem("slot", f"nothing reads the slot {slot}")
             raise TlimbError(problem, ExitCode.USAGE)
         folder = job.parent(work)
-        passport = json.loads(disk.read(folder / "passport.json"))
-        seen = (passport["inputs"]["channels"], *passport["inputs"]["shape"])
+        passport = read_passport(folder)
+        seen = passport.inputs.whole
         if seen != (inputs.channels, *inputs.shape):
             message = (
                 f"the {slot} was trained on images of shape {list(seen)}, these are {[inputs.channels, *inputs.shape]}"
             )
             raise TlimbError(Problem("other-shape", message), ExitCode.DATA)
-        theirs = {head["name"]: tuple(head["facts"]["classes"]) for head in passport["heads"]}
+        theirs = {head.name: head.facts.classes for head in passport.heads}
         for head in heads:
             if theirs.get(head.name, head.facts.classes) != head.facts.classes:
                 message = f"the classes of the head {head.name} are not those of the {slot}"
@@ -115,8 +113,7 @@ def _keep_heads(network: Network, folder: Path, heads: Sequence[Head]) -> list[s
     Raises:
         TlimbError: a head is not the parent's in name, classes or scale (65).
     """
-    written = [structure(head, Head) for head in json.loads(disk.read(folder / "passport.json"))["heads"]]
-    theirs = {head.name: head.facts for head in with_scales(written, load_scales(folder))}
+    theirs = {head.name: head.facts for head in with_scales(read_passport(folder).heads, load_scales(folder))}
     for head in heads:
         facts, other = head.facts, theirs.get(head.name)
         if other is None or (other.classes, other.mean, other.sd) != (facts.classes, facts.mean, facts.sd):
