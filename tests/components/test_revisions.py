@@ -33,7 +33,7 @@ NUMERICS = (
     "tlimb/training/data/batches.py",
     "tlimb/training/data/views.py",
     "tlimb/training/data/volumes.py",
-    "tlimb/training/distributed.py",
+    "tlimb/training/devices/distributed.py",
     "tlimb/training/evaluation/inference.py",
     "tlimb/training/evaluation/validation.py",
     "tlimb/training/loop.py",

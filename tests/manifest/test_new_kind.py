@@ -59,7 +59,7 @@ from pathlib import Path
 import torch
 
 from tlimb.manifest.contents import Double
-from tlimb.training.environment import fingerprint
+from tlimb.training.devices.environment import fingerprint
 from tlimb.training.job import Job, Result
 
 

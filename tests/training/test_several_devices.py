@@ -38,7 +38,9 @@ class Images:
 
 def members(pid):
     """Give the processes of other devices that a process has started."""
-    found = [folder for folder in Path("/proc").glob("[0-9]*") if b"tlimb.training.rank_process" in _command(folder)]
+    found = [
+        folder for folder in Path("/proc").glob("[0-9]*") if b"tlimb.training.devices.rank_process" in _command(folder)
+    ]
     return [int(folder.name) for folder in found if str(pid).encode() in _command(folder).split(b"\0")]
 
 

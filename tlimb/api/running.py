@@ -92,7 +92,7 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
 
 def _ask_environment() -> dict[str, Any]:
     """Ask torch, in a process of its own, what this machine's environment is."""
-    words = [sys.executable, "-P", "-m", "tlimb.training.environment"]
+    words = [sys.executable, "-P", "-m", "tlimb.training.devices.environment"]
     return dict(json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout))
 
 

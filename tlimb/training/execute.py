@@ -19,7 +19,7 @@ from tlimb.store import Store, disk, seal
 from tlimb.store.documents import Result
 from tlimb.store.documents.passport import read_passport
 from tlimb.store.environments import Here, same_only
-from tlimb.training.environment import every
+from tlimb.training.devices.environment import every
 from tlimb.training.job import Draft, Job
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}

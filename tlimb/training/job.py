@@ -42,10 +42,10 @@ class Job:
     options: Options
     counter: Counter = field(factory=Counter)
     facts: dict[str, Any] = field(factory=dict)
-    signal: int | None = None
-    _told: float = -1.0
-    _last: float | None = None
-    _pace: float = 0.0
+    signal: int | None = field(default=None, init=False)
+    _told: float = field(default=-1.0, init=False)
+    _last: float | None = field(default=None, init=False)
+    _pace: float = field(default=0.0, init=False)
 
     @property
     def folder(self) -> Path:

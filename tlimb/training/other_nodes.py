@@ -12,7 +12,7 @@ from tlimb.store.documents import FitResult
 from tlimb.store.documents.passport import read_passport
 from tlimb.training.data.views import read_view, targets
 from tlimb.training.data.volumes import fill, open_volumes, recipe_digest, refuse
-from tlimb.training.environment import choose_device, fingerprint, settle
+from tlimb.training.devices.environment import choose_device, fingerprint, settle
 from tlimb.training.evaluation.inference import forward_all, load_predictions, predictions, save_predictions
 from tlimb.training.job import Draft, Job
 from tlimb.training.network.instantiate import build

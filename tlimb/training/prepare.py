@@ -18,8 +18,8 @@ from tlimb.training.builder import Builder
 from tlimb.training.data.batches import Source, TrainLength
 from tlimb.training.data.views import Row, read_view, target_tensors, targets
 from tlimb.training.data.volumes import open_volumes, recipe_digest
-from tlimb.training.distributed import Team
-from tlimb.training.environment import choose_device, fingerprint, settle
+from tlimb.training.devices.distributed import Team
+from tlimb.training.devices.environment import choose_device, fingerprint, settle
 from tlimb.training.evaluation.validation import ValidationPart, unlabelled
 from tlimb.training.job import Job
 from tlimb.training.network.freezing import Freezer, count

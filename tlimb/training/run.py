@@ -15,11 +15,12 @@ from tlimb.manifest import Fit
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import DivergedError, YieldError
 from tlimb.store import State, disk
-from tlimb.training import checkpoints, observers, resume
+from tlimb.training import checkpoints, resume
 from tlimb.training.data.batches import Batches, StepInfo, load, resident
-from tlimb.training.distributed import Team, assemble, together
+from tlimb.training.devices.distributed import Team, assemble, together
+from tlimb.training.hooks import observers
+from tlimb.training.hooks.journal import EVERY_STEPS, Journal
 from tlimb.training.job import Draft, Job
-from tlimb.training.journal import EVERY_STEPS, Journal
 from tlimb.training.lightning import StudyTrainer
 from tlimb.training.loop import Loop
 from tlimb.training.loop import fit as drive

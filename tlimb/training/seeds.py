@@ -4,16 +4,18 @@ Nothing here keeps state, so a run that is killed and continued draws what it wo
 """
 
 import hashlib
+import json
 
 import torch
 from torch import Tensor
 
-from tlimb.manifest import canonical
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""The canonical form of JSON, for lists of numbers and words."""
 
 
 def derive(seed: int, *purpose: str | int) -> int:
     """Give a seed of 63 bits for one purpose, independent of all others."""
-    text = canonical([seed, *purpose])
+    text = _ENCODER.encode([seed, *purpose])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from tlimb.components.contracts import Auxiliary, DataModule, Learner, Network, Scenario, Weighting
 from tlimb.training.data.batches import TrainLength
-from tlimb.training.distributed import Team
+from tlimb.training.devices.distributed import Team
 from tlimb.training.evaluation.validation import Monitored, ValidationPart
 from tlimb.training.network.freezing import Freezer
 
 
-@define
+@define(kw_only=True)
 class TrainState:
     """Everything a run remembers besides weights, optimizer and schedule; it stands in every resume point.
 

@@ -10,7 +10,7 @@ from tlimb.problems import ExitCode, TlimbError
 from tlimb.protocol.options import DivergedError, Options, Places, YieldError
 from tlimb.store import Store
 from tlimb.training.data.views import read_view
-from tlimb.training.distributed import Team
+from tlimb.training.devices.distributed import Team
 from tlimb.training.execute import unexpected
 from tlimb.training.job import Job
 from tlimb.training.prepare import prepare

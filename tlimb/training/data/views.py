@@ -16,7 +16,7 @@ from tlimb.protocol.options import Places
 Label = str | float | int | None
 
 
-@frozen
+@frozen(kw_only=True)
 class Row:
     """One image of a view.
 
@@ -71,15 +71,15 @@ def read_view(places: Places, view: str) -> tuple[Row, ...]:
 
 def _row(row: Mapping[str, Any]) -> Row:
     return Row(
-        row["row"],
-        row["person"],
-        row["root"],
-        row["image"],
-        row["sha256"],
-        row["mask"],
-        row["mask_sha256"],
-        dict(row["labels"]),
-        row.get("group", ""),
+        number=row["row"],
+        person=row["person"],
+        root=row["root"],
+        image=row["image"],
+        sha256=row["sha256"],
+        mask=row["mask"],
+        mask_sha256=row["mask_sha256"],
+        labels=dict(row["labels"]),
+        dataset=row.get("group", ""),
     )
 
 

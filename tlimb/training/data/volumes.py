@@ -21,7 +21,7 @@ from tlimb.protocol.options import BadImagesError, Places
 from tlimb.store import Store, disk
 from tlimb.training.data.batches import Volumes
 from tlimb.training.data.views import Row
-from tlimb.training.environment import decoding
+from tlimb.training.devices.environment import decoding
 
 SHOWN = 20
 """Most bad rows, and most reasons, that a message lists; the file beside the views lists all."""

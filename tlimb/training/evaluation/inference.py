@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tlimb.components.contracts import Network, Pretext
 from tlimb.training.data.batches import Volumes
-from tlimb.training.distributed import Team
-from tlimb.training.environment import PRECISION
+from tlimb.training.devices.distributed import Team
+from tlimb.training.devices.environment import PRECISION
 from tlimb.training.network.networks import load_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray[Any, Any]]

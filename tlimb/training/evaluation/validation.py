@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tlimb.components.contracts import Batch, Metric, Network, Pretext
 from tlimb.training.data.batches import Volumes, to_device
-from tlimb.training.distributed import Team
+from tlimb.training.devices.distributed import Team
 from tlimb.training.evaluation.inference import Predictions, arithmetic, forward_all, predictions, resting
 
 Known = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]

@@ -1,4 +1,4 @@
-"""A process for one more device of a run: `python -P -m tlimb.training.rank_process PARENT`, the task as JSON on stdin.
+"""A process for one more device of a run: `python -P -m tlimb.training.devices.rank_process PARENT`, the task as JSON on stdin.
 
 It trains as the first process does and writes nothing: no resume point, no result, no record. When to stop is said
 by the first process, after a step; when that ends, this one does.
@@ -36,7 +36,7 @@ def work(task: Mapping[str, Any]) -> int:
     from tlimb.problems import TlimbError
     from tlimb.protocol.options import DivergedError, Options, Places, YieldError
     from tlimb.store import Store
-    from tlimb.training.distributed import Team
+    from tlimb.training.devices.distributed import Team
     from tlimb.training.job import Job
     from tlimb.training.prepare import prepare
     from tlimb.training.run import Run

@@ -172,7 +172,7 @@ def assemble(job: Job, devices: int) -> Team:
             "options": job.options.to_json(),
             "team": {"rank": rank, "count": devices, "port": team.port},
         }
-        words = [sys.executable, "-P", "-m", "tlimb.training.rank_process", str(os.getpid())]
+        words = [sys.executable, "-P", "-m", "tlimb.training.devices.rank_process", str(os.getpid())]
         process = subprocess.Popen(words, stdin=subprocess.PIPE)
         team.others.append(process)
         assert process.stdin is not None

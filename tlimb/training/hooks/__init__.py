@@ -1,0 +1,1 @@
+"""Lightning's callbacks and loggers in a training: those that take part, and those that look on."""
