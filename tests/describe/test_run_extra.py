@@ -45,7 +45,7 @@ def test_the_recorded_packages_are_a_form_of_files_and_are_all_written_installed
 
 
 def test_what_decides_a_decoded_volume_is_part_of_what_is_recorded():
-    from tlimb.training import environment
+    from tlimb.training.devices import environment
 
     names = "python machine torch numpy scipy nibabel pillow monai cpu onednn_isa"
     assert " ".join(environment.DECODING) == names

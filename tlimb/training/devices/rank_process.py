@@ -1,4 +1,4 @@
-"""A process for one more device of a run: `python -P -m tlimb.training.devices.rank_process PARENT`, the task as JSON on stdin.
+"""A process for one more device: `python -P -m tlimb.training.devices.rank_process PARENT`, the task as JSON on stdin.
 
 It trains as the first process does and writes nothing: no resume point, no result, no record. When to stop is said
 by the first process, after a step; when that ends, this one does.
