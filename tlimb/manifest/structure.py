@@ -91,7 +91,8 @@ def _mapping(kind: Any) -> Callable[[Json, Any], Any]:
     if _is_plain(item):
         return lambda value, _: value
     hook = _CONVERTER.get_structure_hook(item)
-    return lambda value, _: {key: hook(one, item) for key, one in value.items()}
+    # An empty one is as JSON has it: most trainings of a large plan have no parents, and share that object.
+    return lambda value, _: {key: hook(one, item) for key, one in value.items()} if value else value
 
 
 def _from_object(cls: type) -> Callable[[Json, Any], Any]:
