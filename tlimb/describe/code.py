@@ -7,7 +7,6 @@ with.
 """
 
 import ast
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,6 +47,8 @@ def module_file(module: str, folder: Path) -> Path | None:
 
 
 def _hash(top: str, folder: Path, file: Path, alone: bool) -> str:
+    import hashlib  # loads OpenSSL, which a study without code of its own does not need
+
     files = _files(top, folder, file, alone)
     total = hashlib.sha256()
     for name in sorted(files):
