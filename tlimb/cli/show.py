@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def problems(found: Iterable[Problem], source: Source | None = None) -> None:
     """Print problems to standard error, with the lines of the spec where they are known."""
-    from tlimb.problems.text import render
-
     listed = list(found)
     if not listed:
         return
+    from tlimb.problems.text import render
+
     texts = {} if source is None else {str(source.path): source.text}
     for problem in listed:
         place = problem.place
@@ -62,15 +62,15 @@ class Presenter:
 
     def add(self, found: Iterable[Problem], source: Source | None = None) -> None:
         """Take problems; all but SARIF writes them at once."""
-        from tlimb.problems import machine
-        from tlimb.problems.sarif import repository
-
         listed = list(found)
         if self.for_people:
             problems(listed, source)
         elif self.form == "sarif":
             self._kept += listed
         else:
+            from tlimb.problems import machine
+            from tlimb.problems.sarif import repository
+
             write = machine.json_lines if self.form == "json" else machine.github
             base = Path.cwd() if self.form == "json" else repository(Path.cwd())
             self._stream.write(write(listed, base))

@@ -7,7 +7,6 @@ planned with.
 """
 
 import ast
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +25,8 @@ def identity(class_path: str, folders: Iterable[Path], *, alone: bool = False) -
     files = _files(class_path, folders, alone)
     if not files:
         return None
+    import hashlib  # loads OpenSSL, which a study without code of its own does not need
+
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\0{meaning(files[name])}\0".encode())

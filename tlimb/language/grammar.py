@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from tlimb.language.blocks import study
 from tlimb.language.catalogue import FIXED_KINDS, Catalogue, Listing
@@ -13,26 +13,29 @@ from tlimb.language.shapes import LIMITS, NAME, SCALARS, Shape, anything, search
 
 @frozen(eq=False)
 class Grammar:
-    """All shapes of the language with one catalogue: the study, and the options of each component."""
+    """All shapes of the language with one catalogue: the study, and the options of each component.
+
+    A study names ten components of more than a hundred, so the options of one are worked out when it is first met.
+    """
 
     catalogue: Catalogue
     study: Shape
-    options: Mapping[tuple[str, str], Shape]
+    _known: dict[tuple[str, str], Shape] = field(factory=dict, init=False)
 
     def component(self, kind: str, name: str) -> Shape | None:
-        """Give the shape of a component's options, None for an unknown name."""
-        return self.options.get((kind, name))
+        """Return the shape of a component's options, None for an unknown name."""
+        if (kind, name) not in self._known:
+            listing = self.catalogue.get(kind, name)
+            if listing is None:
+                return None
+            self._known[kind, name] = _options(listing)
+        return self._known[kind, name]
 
 
 @lru_cache(maxsize=8)
 def grammar(catalogue: Catalogue) -> Grammar:
-    """Give the language with one catalogue."""
-    options = {
-        (kind, name): _options(listing)
-        for kind, listings in catalogue.listings.items()
-        for name, listing in listings.items()
-    }
-    return Grammar(catalogue, study(), options)
+    """Return the language with one catalogue."""
+    return Grammar(catalogue, study())
 
 
 def _options(listing: Listing) -> Shape:

