@@ -19,7 +19,7 @@ from tlimb.cli.app import application
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
 NAMES = sorted(path.stem for path in SPECS.glob("*.yaml"))
-PEOPLE = {"two-visits": 40, "pretrain-finetune": 160}
+PEOPLE = {"two-visits": 40, "pretrain-finetune": 160, "learning-curve": 220}
 """Fewer people than the study's own comment asks for, and still enough for its splits."""
 SMOKE = ("--store", "tlimb-store-smoke")
 

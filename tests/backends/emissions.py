@@ -10,10 +10,13 @@ from tlimb.api.planning import rank_request
 from tlimb.backends import backend
 from tlimb.backends.contracts import Emission
 from tlimb.backends.execution import engines_of, problems, profile_of
+from tlimb.backends.packs import views_of
 from tlimb.language import lower, source
 from tlimb.plan.plan import Plan
 from tlimb.testing.emitting import STUDY as SMALL
 
+ALLOWED = ("test_projects",)
+"""Where the tests have a backend of somebody else."""
 FOLDS = {"consortium": 3, "clinic": 3, "people": 3}
 
 
@@ -24,15 +27,11 @@ class Loaded:
         self.catalogue = known()
 
 
-ALLOW = ("test_projects",)
-"""Where other people's backends of these tests are."""
-
-
 def emission(text, pack=1, profile=None, rows=None, **more):
     """Give the emission of a study whose data nobody has; `rows` says how many images each view would have."""
     study = lower.lower(source.parse(text, Path("spec.yaml")))
     expansion = expand_text(text, FOLDS)
-    views = {view for node in expansion.graph for view in node.content.views}
+    views = {view for node in expansion.graph for view in views_of(node.hashed)}
     plan = Plan(study, expansion, rows={view: range(rows) for view in views} if rows is not None else {})
     made = Emission(
         plan=plan,
@@ -48,13 +47,13 @@ def emission(text, pack=1, profile=None, rows=None, **more):
 
 def files(text, name="nextflow", **more):
     """Give every file of a project, path -> text."""
-    return {path: "".join(pieces) for path, pieces in project_files(backend(name, ALLOW), emission(text, **more))}
+    return {path: "".join(pieces) for path, pieces in project_files(backend(name, ALLOWED), emission(text, **more))}
 
 
 def refused(text, name="nextflow", profile=None):
     """Give what a backend cannot express of a study: (code, pointer, severity)."""
     execution = lower.lower(source.parse(text, Path("spec.yaml"))).execution
-    found = problems(execution, profile, backend(name, ALLOW))
+    found = problems(execution, profile, backend(name, ALLOWED))
     return [(one.code, one.pointer, str(one.severity)) for one in found]
 
 

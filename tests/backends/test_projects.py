@@ -4,10 +4,11 @@ import hashlib
 import json
 import re
 import resource
+from importlib.metadata import EntryPoint
 from typing import ClassVar
 
 import pytest
-from emissions import ALLOW, SMALL, SPECS, files, refused
+from emissions import ALLOWED, SMALL, SPECS, files, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import tlimb
@@ -38,12 +39,9 @@ class Listing(Backend):
 def other_people(monkeypatch):
     """Install `listing` as an entry point would."""
 
-    class Entry:
-        name = "listing"
-        value = f"{Listing.__module__}:Listing"
-
+    entry = EntryPoint("listing", f"{Listing.__module__}:Listing", backends.GROUP)
     real = backends.entry_points
-    monkeypatch.setattr(backends, "entry_points", lambda group: [*real(group=group), Entry()])
+    monkeypatch.setattr(backends, "entry_points", lambda group: [*real(group=group), entry])
 
 
 ALL = ("listing", "local", "nextflow")
@@ -318,7 +316,7 @@ def test_a_plan_says_what_packs_it_suggests_and_emits_them_with_the_same_runs(tm
     ("folder", "letters"), [("my study", "' '"), ("brain's $x", '" $\'"'), ("étude", "'é'"), ("plain-1.0@x", None)]
 )
 def test_a_folder_in_which_nextflow_cannot_start_is_told_when_emitting(tmp_path, folder, letters):
-    found = {name: list(unstartable(backends.backend(name, ALLOW), tmp_path / folder)) for name in ALL}
+    found = {name: list(unstartable(backends.backend(name, ALLOWED), tmp_path / folder)) for name in ALL}
 
     assert found["local"] == found["listing"] == []
     assert [one.code for one in found["nextflow"]] == ([] if letters is None else ["path-not-allowed"])

@@ -120,7 +120,9 @@ def test_a_package_is_listed_validated_and_planned_unread_and_run_when_it_is_all
 @pytest.mark.long
 def test_the_backend_of_a_package_emits_and_says_what_has_to_be_allowed(lab):
     assert "listing" in lab.shell("tlimb emit study.yaml --backend nonsense -o out", code=64)
-    lab.shell("tlimb emit study.yaml --backend listing -o out")
+    assert "--allow acme_nets" in lab.shell("tlimb emit study.yaml --backend listing -o out", code=77)
+    assert not (lab.folder / "out").exists()
+    lab.shell("tlimb emit study.yaml --backend listing --allow acme_nets -o out")
     lines = (lab.folder / "out" / "tasks.txt").read_text().splitlines()
     assert len(lines) == len(list((lab.folder / "out" / "plan").glob("manifests/*/*.json")))
     assert (lab.folder / "out" / "README.md").read_text() == "allow: acme_nets\n"
