@@ -118,7 +118,7 @@ def test_p22_what_a_failing_class_says_stays_private(failed):
         (("frobnicate",), 64),
         (("plan", "study.yaml", "--root", "nowhere=/tmp"), 64),
         (("plan", "study.yaml", "--limit", "3"), 1),
-        (("run", "not-a-manifest.json"), 64),
+        (("run", "not-a-manifest.json"), 65),
         (("run", "study.yaml", "--store", "study.yaml/store"), 73),
         (("rank", "study.yaml", "--store", "elsewhere"), 75),
     ],
