@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.manifest.whole_manifests import LINEAR, whole_fit, whole_predict, whole_select
 from tests.store.drafts import draft
 from tlimb.manifest import Gate, Graph, Manifest
 from tlimb.scheduler.graph_state import OVER, Agenda, Status
@@ -10,6 +11,7 @@ from tlimb.store.documents.result import result_of
 
 FIRST = result_of({**draft("select", "a" * 64, chosen=0), "files": {}, "digest": "b" * 64}, "result.json")
 """Good, and of a selection that chose its first candidate."""
+DATA = [{**LINEAR, "options": {"dropout": number}} for number in (0, 1)]
 
 
 class Memory:
@@ -32,7 +34,14 @@ def graphs(draw):
         parents = draw(some)
         selects = [work for work in known if nodes[work].kind == "select"]
         gates = draw(st.lists(st.sampled_from(selects), max_size=2)) if selects and kind == "predict" else []
-        hashed = {"kind": kind, "n": number, "parents": {"p": parents}, "data": draw(st.integers(0, 1))}
+        if kind == "predict" and not parents:
+            kind = "fit"
+        hashed = {
+            "fit": whole_fit(parents={f"p{place}": work for place, work in enumerate(parents)}, seed=number),
+            "predict": whole_predict(next(iter(parents), ""), rows=f"{number:064x}"),
+            "select": whole_select([[work] for work in parents], role=str(number)),
+            "prepare": {"kind": "prepare", "data": DATA[draw(st.integers(0, 1))], "view": f"{number:064x}"},
+        }[kind]
         made = Manifest.of(hashed)
         nodes[made.work] = Manifest(
             made.work,
@@ -55,7 +64,7 @@ def work_off(graph, fates, workers):
                 running.append(manifest.work)
                 order.append(manifest.work)
                 fills = [w for w in running if graph.nodes[w].kind == "prepare"]
-                assert len({graph.nodes[w].hashed["data"] for w in fills}) == len(fills)
+                assert len({str(graph.nodes[w].hashed["data"]) for w in fills}) == len(fills)
         if not running:
             return agenda, order
         work = running.pop(0)
@@ -155,7 +164,7 @@ def gated(count):
 
 def looked_up(count, found):
     graph = gated(count)
-    store = Memory({work: {"status": "done", "chosen": 0} for work in graph.nodes} if found else {})
+    store = Memory(dict.fromkeys(graph.nodes, FIRST) if found else {})
     Counted.looked = 0
     agenda = Agenda(graph, store)
     while True:
@@ -164,7 +173,7 @@ def looked_up(count, found):
         if manifest is None:
             break
         agenda.start(manifest.work)
-        store.found[manifest.work] = {"status": "done", "chosen": 0}
+        store.found[manifest.work] = FIRST
         agenda.finish(manifest.work, 0)
     assert len(agenda.reused if found else agenda.computed) == count + 2
     return Counted.looked

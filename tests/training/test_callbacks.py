@@ -16,10 +16,15 @@ from tlimb.training import resume
 from tlimb.training.execute import execute
 from tlimb.training.lightning import COUNTERS
 
+
+def hook(name, **options):
+    return {**toy(name, **options), "class": f"toy_hooks.{name}"}
+
+
 OFTEN = {"checkpoint_every_steps": 1}
-ALLOW = ("toy_lab", "lightning")
+ALLOW = ("toy_lab", "toy_hooks", "lightning")
 EMA = {"class": "lightning.pytorch.callbacks.EMAWeightAveraging", "revision": 0, "options": {"decay": 0.8}}
-LINES = toy("ToyLines")
+LINES = hook("ToyLines")
 WATCHING = ("LearningRateMonitor", "Timer", "DeviceStatsMonitor")
 CSV = {"class": "tlimb.components.loggers.csv.Csv", "revision": 1, "options": {}}
 
@@ -73,8 +78,8 @@ def whole_and_killed(people, manifest, name, numbers, **options):
                 )
         again, continued = run(people, manifest, f"{name}-{number}", checkpoint_every_steps=1, **options)
         assert again.code == 0, again.reason
-        found[number] = continued.result(manifest.work)["digest"]
-    return store.result(manifest.work)["digest"], found
+        found[number] = continued.result(manifest.work).digest
+    return store.result(manifest.work).digest, found
 
 
 @pytest.mark.parametrize("name", ["ema", "lines"])
@@ -150,7 +155,7 @@ def whole_and_killed_or_not(people, manifest, name):
     outcome, store = run(people, manifest, f"{name}-killed", checkpoint_every_steps=1)
     if outcome.code:
         return outcome, outcome.reason
-    found = store.result(manifest.work)["digest"]
+    found = store.result(manifest.work).digest
     lines = store.base / "records" / manifest.work / "training" / "lines.txt"
     return outcome, found + (lines.read_text() if lines.is_file() else "")
 
@@ -161,7 +166,7 @@ def test_metrics_that_callbacks_read_are_those_of_the_run_so_they_are_equal_afte
     whole, killed = whole_and_killed(people, manifest, "stop", [1, 2, 3, 4, 5])
     assert set(killed.values()) == {whole}
     result = Store(people.places("stop-whole").store).result(manifest.work)
-    assert (result["epochs"], result["stopped_early"]) == (2, True)
+    assert (result.epochs, result.stopped_early) == (2, True)
 
 
 def test_lightnings_monitors_look_on_and_change_nothing(people):
@@ -174,9 +179,9 @@ def test_lightnings_monitors_look_on_and_change_nothing(people):
 
 @pytest.mark.parametrize("what", ["weights", "rate", "mode", "random", "gradient", "stop"])
 def test_an_observer_that_changes_something_ends_the_run_by_name(people, what):
-    outcome, _ = run(people, study(people), f"meddles-{what}", observers=(toy("ToyMeddler", what=what),))
+    outcome, _ = run(people, study(people), f"meddles-{what}", observers=(hook("ToyMeddler", what=what),))
     assert outcome.code == 64
-    assert "observer-interferes: the observer toy_lab.ToyMeddler changes" in outcome.reason
+    assert "observer-interferes: the observer toy_hooks.ToyMeddler changes" in outcome.reason
 
 
 @pytest.mark.parametrize("part", ["callback", "observer"])
@@ -189,7 +194,7 @@ def test_what_stops_by_the_clock_is_refused(people, part):
 
 
 def test_a_callback_that_no_resume_point_can_hold_is_told_by_name(people):
-    outcome, _ = run(people, study(people, toy("ToyHoarder")), "hoarder", checkpoint_every_steps=1)
+    outcome, _ = run(people, study(people, hook("ToyHoarder")), "hoarder", checkpoint_every_steps=1)
     assert outcome.code == 64
     assert "ToyHoarder cannot be continued after a kill" in outcome.reason
 

@@ -2,8 +2,9 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from attrs import define, field
@@ -15,6 +16,8 @@ from tlimb.problems import Problem, TlimbError
 from tlimb.protocol.options import Places
 from tlimb.training.builder import Builder
 
+T = TypeVar("T")
+D = TypeVar("D")
 METHODS = ("meta", "fake", "cpu")
 """Ways to build a network, the cheapest first; one that fails says nothing about the spec while another succeeds."""
 
@@ -124,6 +127,14 @@ class Bench:
             except TlimbError:
                 continue
         return self.encoder(fit, inputs, METHODS[-1]), METHODS[-1]
+
+
+def tried(call: Callable[[], T], otherwise: D) -> T | D:
+    """Return what a call gives, or `otherwise`: code of other people raises anything where a tensor has no values."""
+    try:
+        return call()
+    except Exception:  # noqa: BLE001
+        return otherwise
 
 
 def said(error: BaseException) -> str:

@@ -238,7 +238,7 @@ class Checks:
             found = compare(encoder, tensors, unstructure(group.fit.adapt), positions)
         except TlimbError as error:
             raise _Found(Flaw(tuple(group.works), "from", error.problems[0], elsewhere)) from error
-        if foreign is not None and (problem := _beyond(group.name, encoder, found.unexpected)) is not None:
+        if foreign is not None and (problem := sizes.beyond(group.name, encoder, found.unexpected)) is not None:
             self.flaws.append(Flaw(tuple(group.works), "from", problem, (Elsewhere("architecture", "this network"),)))
         return found
 
@@ -372,23 +372,6 @@ def _looked_at(fit: Fit) -> Iterator[tuple[str, tuple[Component, ...]]]:
     yield "scenario", (fit.scenario,)
     yield "auxiliary", fit.auxiliary
     yield "optimizer", (() if fit.optimizer is None else (fit.optimizer,))
-
-
-def _beyond(name: str, encoder: Encoder, unexpected: Sequence[str]) -> Problem | None:
-    """Say that a file has tensors inside modules of this network that the network has not; None when it has none.
-
-    All of the network is found in such a file, and yet it may be another one: with shortcuts that this one lacks, say.
-    """
-    own = {module for module, _ in encoder.network.named_modules() if module}
-    inside = [one for one in unexpected if one.rpartition(".")[0] in own or one.split(".")[0] in own]
-    if not inside:
-        return None
-    listed = ", ".join(inside[:3]) + (f" and {len(inside) - 3} more" if len(inside) > 3 else "")
-    message = f"the weights have more tensors inside layers of `{name}` than it has: {listed}"
-    help_ = (
-        "another option of the network may be meant; where they belong to nothing, a layout's `drop` leaves them out"
-    )
-    return Problem("weights-mismatch", message, severity=Severity.WARNING, help=help_)
 
 
 def _gives(inputs: Inputs, setting: str = "data") -> Elsewhere:

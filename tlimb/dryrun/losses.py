@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tlimb import manifest
 from tlimb.components.contracts import Auxiliary, Batch, Component, Inputs, Network, Scenario, StepContext
-from tlimb.dryrun.building import Bench
+from tlimb.dryrun.building import Bench, tried
 from tlimb.dryrun.tracing import Alive, bytes_of
 from tlimb.problems import TlimbError
 from tlimb.training.network.instantiate import build
@@ -81,22 +81,13 @@ def _begun(auxiliary: Auxiliary, network: Network, step: Step) -> bool:
     for slot in auxiliary.slots:
         if slot in step.teachers:
             auxiliary.learn_from(slot, step.teachers[slot])
-    if not _built(auxiliary, network, step):
-        return False
-    try:
-        auxiliary.begin(network.encoder, dict(step.transferred))
-    except Exception:  # noqa: BLE001
-        return False
-    return True
+    return _built(auxiliary, network, step) and (
+        tried(lambda: auxiliary.begin(network.encoder, dict(step.transferred)), False) is not False
+    )
 
 
 def _built(learner: Scenario | Auxiliary, network: Network, step: Step) -> bool:
-    try:
-        learner.build(network, step.inputs)
-    except Exception:  # noqa: BLE001
-        # Code of other people raises anything when a tensor has no values.
-        return False
-    return True
+    return tried(lambda: learner.build(network, step.inputs), False) is not False
 
 
 def terms_of(network: Network, helpers: Parts, step: Step, device: str) -> tuple[list[Tensor], StepContext] | None:
@@ -105,16 +96,13 @@ def terms_of(network: Network, helpers: Parts, step: Step, device: str) -> tuple
         return None
     size = step.fit.trainer.batch
     features_checked = _checked(network, size)
-    try:
-        batches = {role: batch_of(network, step.inputs, size, device) for role in step.fit.roles}
-        terms, context = helpers.scenario.terms(network, batches, 0, 0.0)
-    except Exception:  # noqa: BLE001
-        # The plain loss that follows tells whether it was the network.
-        return None
-    finally:
-        features_checked.remove()
+    scenario = helpers.scenario
+    batches = {role: batch_of(network, step.inputs, size, device) for role in step.fit.roles}
+    # Where it fails, the plain loss that follows tells whether it was the network.
+    found = tried(lambda: scenario.terms(network, batches, 0, 0.0), None)
+    features_checked.remove()
     # A scenario that takes no steps has no loss; what passes through the network is tried all the same.
-    return (list(terms.values()), context) if terms else None
+    return (list(found[0].values()), found[1]) if found is not None and found[0] else None
 
 
 def added_to(terms: Sequence[Tensor], context: StepContext, auxiliaries: Sequence[Auxiliary]) -> Tensor:
@@ -122,13 +110,8 @@ def added_to(terms: Sequence[Tensor], context: StepContext, auxiliaries: Sequenc
 
     An auxiliary objective that needs values is left out: what it keeps is known, what it computes is not.
     """
-    losses = list(terms)
-    for auxiliary in auxiliaries:
-        try:
-            losses.append(auxiliary.loss(context))
-        except Exception:  # noqa: BLE001
-            continue
-    return torch.stack([loss.float() for loss in losses]).sum()
+    added = [tried(lambda one=one: one.loss(context), None) for one in auxiliaries]  # type: ignore[misc]
+    return torch.stack([loss.float() for loss in (*terms, *added) if loss is not None]).sum()
 
 
 def plain_loss(network: Network, batches: Mapping[str, Batch]) -> Tensor:

@@ -1,6 +1,6 @@
 """What is wrong between a network and the size of its images, in words, with a size that fits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from tlimb.dryrun.building import Bench, said
 from tlimb.dryrun.step import UnfitError
 from tlimb.dryrun.tracing import Layers
 from tlimb.manifest import Fit
-from tlimb.problems import Problem, TlimbError
+from tlimb.problems import Problem, Severity, TlimbError
 
 MULTIPLES = (2, 4, 8, 16, 32)
 GROWTH = (1, 2, 4)
@@ -130,3 +130,20 @@ def apart(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[str,
     names = sorted({*own, *theirs})
     found = [(name, size(theirs.get(name)), size(own.get(name))) for name in names]
     return tuple(f"{name}: {before} in the parent, {here} here" for name, before, here in found if before != here)
+
+
+def beyond(name: str, encoder: Encoder, unexpected: Sequence[str]) -> Problem | None:
+    """Say that a file has tensors inside modules of this network that the network has not; None when it has none.
+
+    All of the network is found in such a file, and yet it may be another one: with shortcuts that this one lacks, say.
+    """
+    own = {module for module, _ in encoder.network.named_modules() if module}
+    inside = [one for one in unexpected if one.rpartition(".")[0] in own or one.split(".")[0] in own]
+    if not inside:
+        return None
+    listed = ", ".join(inside[:3]) + (f" and {len(inside) - 3} more" if len(inside) > 3 else "")
+    message = f"the weights have more tensors inside layers of `{name}` than it has: {listed}"
+    help_ = (
+        "another option of the network may be meant; where they belong to nothing, a layout's `drop` leaves them out"
+    )
+    return Problem("weights-mismatch", message, severity=Severity.WARNING, help=help_)

@@ -202,8 +202,11 @@ class Agenda:
             self.yielded.add(work)
         else:
             self.full = self.full or code == ExitCode.CANNOT_WRITE
-            self.failed[work] = Failure(code, reason)
-            self._set(work, Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED)
+            self._fail(work, code, reason)
+
+    def _fail(self, work: str, code: int, reason: str) -> None:
+        self.failed[work] = Failure(code, reason)
+        self._set(work, Status.DIVERGED if code == ExitCode.DIVERGED else Status.FAILED)
 
     def over(self, works: tuple[str, ...]) -> bool:
         """Say whether nothing more will happen to these nodes; those outside the graph count as over."""
@@ -285,7 +288,8 @@ class Agenda:
         try:
             found = self.store.result(manifest.work)
         except NewerFormatError as error:
-            self.finish(manifest.work, int(error.exit_code), error.line)
+            # It is this node that cannot be read, not the store that cannot be written.
+            self._fail(manifest.work, int(error.exit_code), error.line)
             return True
         if found is None:
             return False

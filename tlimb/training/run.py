@@ -122,7 +122,7 @@ class Run:
             accelerator="gpu" if self.parts.device.type == "cuda" else "cpu",
             devices=1 if self.parts.device.type == "cpu" else [self.rank],
             precision=LIGHTNING_PRECISION[self.parts.setup.precision],
-            max_epochs=self.parts.setup.length.total_epochs,
+            max_epochs=self.parts.setup.length.epochs_run,
             reload_dataloaders_every_n_epochs=1,
             callbacks=callbacks,
             logger=self.journal.loggers or False,

@@ -1,5 +1,6 @@
 """TensorBoard's event files."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -19,6 +20,11 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, *, save_dir: str | None = None) -> None:
         """Write into the folder itself: it has one run."""
         super().__init__(save_dir or ".", name="", version="")
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Write numbers, and into the file at once: a run that is killed repeats none that it has told of."""
+        super().log_metrics(dict(metrics), step)
+        self.experiment.flush()
 
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
         """Write the options as a text, so that a run stands once among the event files."""

@@ -130,6 +130,11 @@ class TrainLength:
         count = whole * self.per_epoch + rest * self.accumulate
         return count if self.limit is None else min(count, self.limit)
 
+    @property
+    def epochs_run(self) -> int:
+        """Return the epochs that have batches; a limit may leave out the last ones."""
+        return -(-self.batches // self.per_epoch)
+
     def at(self, index: int) -> StepInfo:
         """Give the position of a batch."""
         epoch, within = divmod(index, self.per_epoch)
