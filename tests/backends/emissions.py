@@ -5,11 +5,12 @@ from pathlib import Path
 from attrs import evolve
 from conftest_plan import SPECS, expand_text, known
 
-from tlimb.api.emitting import packed, project_files
+from tlimb.api.emitting import packed
 from tlimb.api.planning import rank_request
 from tlimb.backends import backend
 from tlimb.backends.contracts import Emission
 from tlimb.backends.execution import engines_of, problems, profile_of
+from tlimb.backends.project_folder import project_files
 from tlimb.language import lower, source
 from tlimb.plan.plan import Plan
 from tlimb.testing.emitting import STUDY as SMALL
