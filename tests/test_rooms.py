@@ -50,8 +50,8 @@ def test_every_room_that_is_asked_for_has_its_tests_and_with_up_those_of_its_imp
 
 def test_a_room_that_is_not_there_or_has_no_tests_is_told():
     assert "there is no room `plam`; choose from: api, " in said("plam", code=1)
-    assert "add UP=1" in said("protocol", code=1)
-    assert "tests/training" in said("protocol", "--up")
+    assert "add UP=1" in said("resources", code=1)
+    assert "tests/backends" in said("resources", "--up")
 
 
 def test_importers_are_rooms_and_none_imports_the_highest():

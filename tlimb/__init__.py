@@ -7,16 +7,17 @@ and `results`. None of them is imported before it is used, and none but `network
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from tlimb.version import __version__ as __version__
+
 __all__ = ["load", "make_plan", "networks", "results", "run", "validate"]
 
 if TYPE_CHECKING:
-    from tlimb.api.steps import load, make_plan, networks, results, run, validate
+    from tlimb.api.notebook import load, make_plan, networks, results, run, validate
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from tlimb.api import steps
+        from tlimb.api import notebook
 
-        return getattr(steps, name)
+        return getattr(notebook, name)
     raise AttributeError(f"module 'tlimb' has no attribute {name!r}")

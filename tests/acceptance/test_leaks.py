@@ -9,9 +9,9 @@ from studies import Project
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.plan.leaks import Guard
 from tlimb.problems import TlimbError
+from tlimb.project import Asked, project
 
 STAGE = {
     "data": {"bio_image": {"spacing_mm": 8, "crop": [20, 24, 20]}},

@@ -27,7 +27,7 @@ import tlimb
 SAME = """
 assert tlimb.plan is plan and plan.draw is draw and draw.__name__ == "tlimb.plan.draw"
 assert all(callable(getattr(tlimb, name)) for name in tlimb.__all__)
-assert tlimb.load.__module__ == tlimb.make_plan.__module__ == "tlimb.api.steps"
+assert tlimb.load.__module__ == tlimb.make_plan.__module__ == "tlimb.api.notebook"
 try:
     plan("study.yaml")
 except TypeError as error:

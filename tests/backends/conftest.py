@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "plan"), str(HERE.parent / "acceptance")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("plan", "acceptance", "manifest"))]

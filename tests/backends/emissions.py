@@ -5,12 +5,12 @@ from pathlib import Path
 from attrs import evolve
 from conftest_plan import SPECS, expand_text, known
 
-from tlimb.api.emitting import packed, project_files
+from tlimb.api.emitting import packed
 from tlimb.api.planning import rank_request
 from tlimb.backends import backend
 from tlimb.backends.contracts import Emission
 from tlimb.backends.execution import engines_of, problems, profile_of
-from tlimb.backends.packs import views_of
+from tlimb.backends.project_folder import project_files
 from tlimb.language import lower, source
 from tlimb.plan.plan import Plan
 from tlimb.testing.emitting import STUDY as SMALL
@@ -31,7 +31,7 @@ def emission(text, pack=1, profile=None, rows=None, **more):
     """Give the emission of a study whose data nobody has; `rows` says how many images each view would have."""
     study = lower.lower(source.parse(text, Path("spec.yaml")))
     expansion = expand_text(text, FOLDS)
-    views = {view for node in expansion.graph for view in views_of(node.hashed)}
+    views = {view for node in expansion.graph for view in node.content.views}
     plan = Plan(study, expansion, rows={view: range(rows) for view in views} if rows is not None else {})
     made = Emission(
         plan=plan,

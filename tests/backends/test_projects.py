@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from studies import tlimb
 
 from tlimb import backends
-from tlimb.api.emitting import unstartable, write_project
 from tlimb.backends.contracts import Backend, Capabilities
+from tlimb.backends.project_folder import unstartable, write_project
 from tlimb.backends.templates import NotAllowedError, allowed, groovy
 from tlimb.problems import TlimbError
 

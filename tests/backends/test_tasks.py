@@ -7,7 +7,7 @@ from emissions import SMALL, SPECS, emission
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlimb.backends.shards import shard
+from tlimb.backends.packing.shards import shard
 from tlimb.manifest import Fit
 
 EXAMPLES = [path.read_text(encoding="utf-8") for path in sorted(SPECS.glob("*.yaml"))]

@@ -6,11 +6,11 @@ import sys
 import pytest
 from typer.main import get_command
 
-from tlimb.api.manifests import place_of_manifests
-from tlimb.api.project import Asked
+from tlimb.backends.plan_folder import place_of_manifests
 from tlimb.cli import run
 from tlimb.cli.app import application
 from tlimb.cli.commands import MODULES, NO_COMMANDS
+from tlimb.project import Asked
 
 
 def commands(word=""):

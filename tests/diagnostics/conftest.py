@@ -10,11 +10,11 @@ from attrs import frozen
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.language import catalogue
 from tlimb.language.catalogue import Catalogue
 from tlimb.problems import Problem, TlimbError
 from tlimb.problems.pages import Page, registry
+from tlimb.project import Asked, project
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXPECTED = re.compile(r'(error|warning|info)\[([a-z0-9-]+)\](?: at `([^`]*)`)?(?: "([^"]*)")?')

@@ -6,9 +6,9 @@ import torch
 from tests.diagnostics.conftest import BASE, people
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.components.contracts import TargetFacts
 from tlimb.components.objectives.classification import Classification
+from tlimb.project import Asked, project
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from tests.diagnostics.conftest import BASE, people
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan, remember
-from tlimb.api.project import Asked, project
 from tlimb.language import lower, source
 from tlimb.plan.diff import drawn, moved_draws
+from tlimb.project import Asked, project
 
 SEARCH = "search: {random: {count: 3}}\nselect: {metric: auroc}\n"
 HERE = "stages:\n  train: {optimizer: {adamw: {lr: {log_uniform: [1e-4, 1e-2]}}}}\n"

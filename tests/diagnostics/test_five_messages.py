@@ -7,10 +7,10 @@ import pytest
 from tests.diagnostics.conftest import nifti, people
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.language import catalogue
 from tlimb.problems import TlimbError
 from tlimb.problems.text import render
+from tlimb.project import Asked, project
 
 HEAD = """tlimb: 1
 datasets:

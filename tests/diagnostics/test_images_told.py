@@ -8,10 +8,10 @@ from tests.cohorts.cohort_making import synthetic
 from tests.diagnostics.conftest import BASE, nifti, people, turned
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.cohorts.rows import Row
 from tlimb.language.model import Dataset, Images
 from tlimb.plan.images import known
+from tlimb.project import Asked, project
 
 PEOPLE = "participant_id sex\n" + "".join(f"p{n} {'FM'[n % 2]}\n" for n in range(6))
 

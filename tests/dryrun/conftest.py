@@ -10,9 +10,9 @@ import pytest
 from tlimb.api.deep import Deep, look
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.dryrun.check import check
 from tlimb.problems import Problem
+from tlimb.project import Asked, project
 
 # Fake tensors load torch's compilers when they are there; triton is slow to load and talks when Python ends.
 sys.modules.setdefault("triton", None)  # type: ignore[arg-type]

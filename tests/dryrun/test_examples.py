@@ -8,10 +8,10 @@ import pytest
 from tlimb.api.deep import look
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.dryrun.check import check
 from tlimb.phantom.dataset import make
 from tlimb.problems import Severity
+from tlimb.project import Asked, project
 
 SPECS = sorted((Path(__file__).parent.parent.parent / "specs").glob("*.yaml"))
 RESNET, SFCN = "resnet3d depth=10 filters=8", "sfcn channels=8+16+32+32"

@@ -7,8 +7,8 @@ import sys
 from tests.dryrun.conftest import at, told
 from tlimb.api.deep import check_deep
 from tlimb.api.load import load
-from tlimb.api.project import Asked
 from tlimb.problems import Severity
+from tlimb.project import Asked
 
 SLICES = "  data: {slices_2d: {size: [32, 32]}}\n  architecture: {timm: {model: resnet18}}\n"
 VOLUMES = "  data: {bio_image: {spacing_mm: 8, crop: [8, 8, 8]}}\n"

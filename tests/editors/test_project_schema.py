@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from places import places
 
-from tlimb.api.editor import Files
+from tlimb.editor.editor_files import Files
 from tlimb.language.grammar import grammar
 from tlimb.language.source import read
 

@@ -9,7 +9,7 @@ import pytest
 from typist import Step, Typist
 
 from tlimb import validate
-from tlimb.api.editor import refresh
+from tlimb.editor.editor_files import refresh
 from tlimb.language.source import read
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "editor-session.md"

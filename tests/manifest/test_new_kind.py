@@ -91,9 +91,9 @@ EVERYTHING = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
-from tlimb.api.manifests import read_manifests
-from tlimb.backends.packs import by_minutes, counted
-from tlimb.backends.tasks import tasks
+from tlimb.backends.plan_folder import read_manifests
+from tlimb.backends.packing.packs import by_minutes, counted
+from tlimb.backends.packing.tasks import tasks
 from tlimb.cli.overview import KINDS
 from tlimb.manifest.faults import checker
 from tlimb.plan import draw, write

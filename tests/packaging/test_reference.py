@@ -9,8 +9,8 @@ import pytest
 from tlimb import phantom
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.language import catalogue
+from tlimb.project import Asked, project
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "docs" / "reference"

@@ -5,7 +5,7 @@ import struct
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
+from tlimb.project import Asked, project
 
 
 def write_image(path, number):

@@ -9,8 +9,8 @@ import pytest
 from tests.diagnostics.conftest import people
 from tlimb.api.load import load
 from tlimb.api.planning import check_data
-from tlimb.api.project import Asked
 from tlimb.problems import Severity
+from tlimb.project import Asked
 
 SEED = int(os.environ.get("TLIMB_SEED", "20260101"))
 COUNT = int(os.environ.get("TLIMB_MUTATIONS", "60"))

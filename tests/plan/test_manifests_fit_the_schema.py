@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.export import schemas, stamped
 from tlimb.manifest import canonical
 from tlimb.manifest.structure import content_json
+from tlimb.project import Asked, project
 
 SCHEMA = json.loads((TESTS.parent / "schema" / "v1" / "manifest.json").read_text(encoding="utf-8"))
 VALID = Draft202012Validator(SCHEMA)

@@ -8,8 +8,8 @@ import pytest
 
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
 from tlimb.problems import TlimbError
+from tlimb.project import Asked, project
 
 SPEC = """
 tlimb: 1

@@ -7,12 +7,12 @@ from attrs import evolve, frozen
 
 from tlimb.api.load import Loaded
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, Project, project
 from tlimb.api.running import need_torch
 from tlimb.manifest import Json
 from tlimb.plan.origins import Origin, Origins
 from tlimb.plan.plan import Plan
 from tlimb.problems import Problem, Related, TlimbError
+from tlimb.project import Asked, Project, project
 
 if TYPE_CHECKING:
     from tlimb.dryrun.findings import Facts, Flaw, Images, Report

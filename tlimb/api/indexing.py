@@ -11,11 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from tlimb.api.load import Loaded
-from tlimb.api.project import DEFAULTS, SPEC_ROOT, Project
 from tlimb.cohorts import own
 from tlimb.cohorts.declaration import Declaration, ForeignReader
 from tlimb.cohorts.hashing import HashCache
-from tlimb.cohorts.view import private_folder
 from tlimb.describe import installed
 from tlimb.describe.loading import grant
 from tlimb.language import installed as installed_catalogue
@@ -23,7 +21,9 @@ from tlimb.language.model import Dataset, Study
 from tlimb.manifest import canonical
 from tlimb.plan.cohort import Cohorts
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
+from tlimb.project import DEFAULTS, SPEC_ROOT, Project
 from tlimb.store import disk
+from tlimb.store.disk import private_folder
 
 
 def open_cohorts(

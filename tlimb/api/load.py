@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.api import beside
+from tlimb.editor import dot_folder
 from tlimb.language import checking, installed, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.model import Study
@@ -68,7 +68,7 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
         problems.append(other)  # nothing else can be said of a language that is not ours
     elif not read.unreadable:
         # Plans never depend on what `.tlimb` holds: only the form is checked against the study's own components.
-        offered = known if components is not None or not beside.there(read) else _with_own(read, known)
+        offered = known if components is not None or not dot_folder.there(read) else _with_own(read, known)
         problems = checking.check(read, offered)
         form = None if any(problem.severity is Severity.ERROR for problem in problems) else offered
         study = lower.lower(read)
@@ -96,13 +96,13 @@ def _meant(read: Source, known: Catalogue) -> Catalogue:
     """Give a catalogue that also says what the classes are that a spec names by their paths, from their source."""
     if not _PATH.search(read.text):
         return known
-    from tlimb.api import own
+    from tlimb.editor import user_code
 
-    return known.with_extra(own.named(read, known))
+    return known.with_extra(user_code.named(read, known))
 
 
 def _with_own(read: Source, known: Catalogue) -> Catalogue:
     """Give a catalogue with the study's own components; loaded only where something describes them."""
-    from tlimb.api.editor import extended
+    from tlimb.editor.editor_files import extended
 
     return extended(read, known)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from tlimb.api.checked import Checked
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
-from tlimb.api.project import Asked, Project, project
+from tlimb.backends.checked_manifests import Checked
 from tlimb.cohorts.hashing import HashCache
-from tlimb.cohorts.view import private_folder, with_groups, with_values, write_views
+from tlimb.cohorts.view import with_groups, with_values, write_views
 from tlimb.describe import installed
 from tlimb.language.model import Study
 from tlimb.language.values import Component
@@ -32,7 +31,9 @@ from tlimb.plan.scarce import scarce
 from tlimb.plan.sharing import sharing
 from tlimb.plan.weighted import weighted
 from tlimb.problems import ExitCode, Problem, Severity, TlimbError
+from tlimb.project import Asked, Project, project
 from tlimb.store import Store, disk, environments
+from tlimb.store.disk import private_folder
 from tlimb.store.environments import Here
 
 Progress = Callable[[int, int], None]

@@ -9,11 +9,11 @@ from attrs import evolve
 
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request, store_of
-from tlimb.api.project import Project
 from tlimb.describe import run_extra
 from tlimb.manifest import Graph, Json
 from tlimb.plan.plan import Plan
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.project import Project
 
 try:
     from tlimb.report import text

@@ -11,14 +11,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tlimb.api.load import Loaded
-from tlimb.api.project import Project
-from tlimb.cohorts.view import private_folder
 from tlimb.describe import run_extra
 from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Kind
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.project import Project
 from tlimb.store import Store, disk, environments
+from tlimb.store.disk import private_folder
 
 Observe = Callable[[dict[str, Any]], None]
 

@@ -7,9 +7,9 @@ from statistics import mean
 
 from attrs import frozen
 
-from tlimb.api.project import Project
 from tlimb.manifest import Graph, Kind, Manifest
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.project import Project
 from tlimb.report.status import STATES, Counts, Left, Run, Status, Step
 from tlimb.store import Store
 from tlimb.store.claims import claimed

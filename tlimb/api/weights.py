@@ -8,12 +8,12 @@ from typing import Any
 
 from attrs import frozen
 
-from tlimb import __version__
 from tlimb.components import discovery
 from tlimb.components.base import Layout
 from tlimb.components.weights import Sorted, advice, arrange, read
 from tlimb.describe import loading
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.version import __version__
 
 
 @frozen

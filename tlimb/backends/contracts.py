@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from tlimb.backends.tasks import Tasks
+from tlimb.backends.packing.tasks import Tasks
 from tlimb.language.model import Profile
 from tlimb.manifest import Json
 from tlimb.plan.plan import Plan

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tlimb.backends.contracts import Backend, Capabilities, Emission, Files
-from tlimb.backends.sizes import sizes
+from tlimb.backends.packing.sizes import sizes
 from tlimb.backends.templates import allowed, folder_files, groovy
 from tlimb.manifest import Json, Kind
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from tlimb.backends.contracts import Emission, Files
-from tlimb.backends.tasks import Tasks
+from tlimb.backends.packing.tasks import Tasks
 from tlimb.manifest import canonical
 from tlimb.plan.write import Texts, edges_csv, runs_csv
 

@@ -28,7 +28,7 @@ def application(word: str = "") -> typer.Typer:
 
 def _version(asked: bool) -> None:
     if asked:
-        from tlimb import __version__
+        from tlimb.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

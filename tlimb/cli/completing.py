@@ -89,7 +89,7 @@ def runs(ctx: Any, incomplete: str) -> Offered:
 
 def templates(incomplete: str) -> Offered:
     """Give the names of the example studies."""
-    from tlimb.api.templates import templates as shipped
+    from tlimb.starting.examples import templates as shipped
 
     return [(one.name, one.what) for one in shipped() if one.name.startswith(incomplete)]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from tlimb.api.deep import Network, check_deep
 from tlimb.api.load import Loaded
-from tlimb.api.project import Asked
 from tlimb.cli import progress, show
 from tlimb.problems import Problem
+from tlimb.project import Asked
 
 HEADER = (
     "stage",

@@ -9,7 +9,7 @@ from tlimb.cli import completing
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 if TYPE_CHECKING:
-    from tlimb.api.project import Asked
+    from tlimb.project import Asked
 
 Spec = Annotated[
     Path, typer.Argument(help="the study, a YAML file", show_default=False, autocompletion=completing.specs)
@@ -55,7 +55,7 @@ def asked(
     Raises:
         TlimbError: a root is not written NAME=PATH.
     """
-    from tlimb.api.project import Asked
+    from tlimb.project import Asked
 
     found: dict[str, Path] = {}
     for text in roots or ():

@@ -7,7 +7,6 @@ from typing import Any
 from tlimb.api.emitting import pack_line
 from tlimb.api.load import Loaded
 from tlimb.api.planning import changed_since, done_of, inventory
-from tlimb.api.project import Project
 from tlimb.cli import show
 from tlimb.manifest import Manifest
 from tlimb.manifest.contents import CONTENTS
@@ -15,6 +14,7 @@ from tlimb.plan import draw
 from tlimb.plan.diff import Change
 from tlimb.plan.plan import Plan, find, lines, short_places
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.project import Project
 
 KINDS = {**{kind.value: cls.words[0] for kind, cls in CONTENTS.items()}, "refit": "refit"}
 

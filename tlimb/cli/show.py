@@ -81,8 +81,8 @@ class Presenter:
             import json
             from importlib.metadata import metadata
 
-            from tlimb import __version__
             from tlimb.problems import sarif
+            from tlimb.version import __version__
 
             urls = dict(text.split(", ", 1) for text in metadata("tlimb").get_all("Project-URL") or ())
             log = sarif.log(self._kept, __version__, sarif.repository(Path.cwd()), urls.get("Repository"))

@@ -19,8 +19,8 @@ from attrs import define, field, fields
 from tlimb.cohorts import links
 from tlimb.cohorts.headers import ImageFaultError
 from tlimb.cohorts.scan import Scan, scan, stat_key
-from tlimb.cohorts.view import private_folder
 from tlimb.store import disk
+from tlimb.store.disk import private_folder
 
 Stat = tuple[int, int, int, int]
 Outcome = Scan | ImageFaultError

@@ -12,9 +12,10 @@ from tlimb.cohorts.declaration import Declaration
 from tlimb.cohorts.links import inside
 from tlimb.cohorts.reading import escapes, read_table
 from tlimb.cohorts.rows import Cell
-from tlimb.cohorts.view import private_folder, text
+from tlimb.cohorts.view import text
 from tlimb.manifest import canonical
 from tlimb.problems import Problem
+from tlimb.store.disk import private_folder
 
 KEY_FILE = "group.key"
 KEY_BYTES = 32

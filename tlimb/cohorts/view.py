@@ -97,7 +97,7 @@ def write_views(private: Path, views: Mapping[str, View]) -> None:
     Raises:
         OSError: the private folder cannot be written.
     """
-    folder = private_folder(private / "views")
+    folder = disk.private_folder(private / "views")
     for key, content in views.items():
         path = folder / f"{key}.json"
         old = path.read_bytes() if path.is_file() else b""
@@ -138,14 +138,6 @@ def read_view(private: Path, key: str) -> View:
     if found["view"] != key or not fits:
         raise ValueError("the view does not fit its digest: it was changed; plan again")
     return found
-
-
-def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can read, and those above it that are missing."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return path
 
 
 def facts(rows: Sequence[Row], label: str | None, kind: str) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def work_off(task: Mapping[str, Any], events: int) -> int:
 
 def _divert(private: Path, work: str) -> None:
     """Send what libraries print to a private file: it may name files."""
-    from tlimb.cohorts.view import private_folder
+    from tlimb.store.disk import private_folder
 
     private_folder(private / "logs")
     path = private / ipc.log_of(work)

@@ -34,7 +34,6 @@ from typing import Any
 
 from attrs import define, field
 
-from tlimb.cohorts.view import private_folder
 from tlimb.manifest import Graph, Manifest
 from tlimb.problems import ExitCode
 from tlimb.protocol import ipc
@@ -46,6 +45,7 @@ from tlimb.scheduler.preload import modules_of
 from tlimb.scheduler.similar import kinds, stands_for_all
 from tlimb.store import Store
 from tlimb.store.claims import Claims
+from tlimb.store.disk import private_folder
 from tlimb.store.environments import here, same_only
 
 Observer = Callable[[Event], None]

@@ -215,6 +215,14 @@ def again(call: Callable[[], T], tries: int = 3, pause_s: float = 0.05) -> T:
     raise AssertionError("unreachable")
 
 
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can read, and those above it that are missing."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
 def names(folder: Path) -> list[str]:
     """List a folder's entries in order; none when there is no such folder."""
     try:

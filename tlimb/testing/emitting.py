@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tlimb.backends.contracts import Backend, Emission
 from tlimb.backends.execution import engines_of
-from tlimb.backends.tasks import tasks
+from tlimb.backends.packing.tasks import tasks
 from tlimb.language import catalogue, lower, source
 from tlimb.plan.data import Declared
 from tlimb.plan.expand import Expander

@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from tlimb.cohorts.view import private_folder
 from tlimb.manifest import Fit, Manifest, Predict
 from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.executors import EXECUTORS, function
 from tlimb.protocol.options import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
 from tlimb.store import Store, disk, seal
+from tlimb.store.disk import private_folder
 from tlimb.store.documents import Result
 from tlimb.store.documents.passport import read_passport
 from tlimb.store.environments import Here, same_only

@@ -25,13 +25,13 @@ def doctor(
     profile: options.Profile = None,
 ) -> int:
     """Check that this machine can run a study: roots, images, store, room, packages."""
-    from tlimb.api import care
+    from tlimb.api.doctor import doctor as checks_of
     from tlimb.api.load import load
-    from tlimb.api.project import project
+    from tlimb.project import project
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
-    checks = list(care.doctor(loaded, place))
+    checks = list(checks_of(loaded, place))
     for check in checks:
         print(f"{'ok  ' if check.well else 'BAD '} {check.what}: {check.seen}")
         if not check.well and check.help:
@@ -50,16 +50,16 @@ def verify(
     profile: options.Profile = None,
 ) -> int:
     """Check images and results of a study against their digests."""
-    from tlimb.api import care
     from tlimb.api.load import load
-    from tlimb.api.project import project
+    from tlimb.api.verify import verify_images
     from tlimb.cli import progress, show
+    from tlimb.project import project
     from tlimb.store import Store, upkeep
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
     with progress.hashing() as observer:
-        for line in care.verify_images(loaded, place, observer, full=full):
+        for line in verify_images(loaded, place, observer, full=full):
             print(line)
     found = upkeep.verify(Store(place.store))
     print(f"store: {show.verified(found)}")
@@ -83,16 +83,16 @@ def predictions(
     True values of private labels are left out, unless --with-private asks for them; predictions of them are written,
     as they are what the models say and not what the table holds.
     """
-    from tlimb.api import care
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan
-    from tlimb.api.project import project
+    from tlimb.api.predictions import predictions as predictions_of
+    from tlimb.project import project
     from tlimb.store import disk
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, options.asked(root, store, private, profile))
     plan = make_plan(loaded, place, allow_leak=True)
-    text, left_out = care.predictions(plan, place, with_ids=with_ids, with_private=with_private)
+    text, left_out = predictions_of(plan, place, with_ids=with_ids, with_private=with_private)
     if output is None:
         print(text, end="")
     elif with_ids or with_private:

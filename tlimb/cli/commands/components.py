@@ -30,10 +30,10 @@ def components(
     ] = None,
 ) -> int:
     """List the components there are; of one kind with their options; of one with an example to copy."""
-    from tlimb.api import beside
+    from tlimb.editor import dot_folder
     from tlimb.language import catalogue, installed
 
-    known = installed.load().with_extra(beside.stored(beside.above(Path.cwd())).get("kinds", {}))
+    known = installed.load().with_extra(dot_folder.stored(dot_folder.above(Path.cwd())).get("kinds", {}))
     if kind is None:
         print("\n".join(_overview(known)))
     else:

@@ -41,8 +41,9 @@ def emit(
     from tlimb.api import emitting
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan, remember
-    from tlimb.api.project import project
+    from tlimb.backends import project_folder
     from tlimb.cli import progress, show
+    from tlimb.project import project
 
     asked = emitting.Asked(backend, profile, _size(pack), _part(shard))
     loaded = load(spec)
@@ -50,10 +51,12 @@ def emit(
     with progress.hashing() as observer:
         plan = make_plan(loaded, place, limit=limit, allow_leak=allow_leak, with_names=with_names, progress=observer)
     chosen, made, found = emitting.emission(plan, loaded, place, asked)
-    found = (*found, *emitting.unstartable(chosen, output))
+    found = (*found, *project_folder.unstartable(chosen, output))
     show.problems((*loaded.problems, *plan.problems, *found), loaded.source)
-    count = emitting.write_project(emitting.project_files(chosen, made), output, force=force, private=place.private)
-    emitting.write_places(output, place)
+    count = project_folder.write_project(
+        project_folder.project_files(chosen, made), output, force=force, private=place.private
+    )
+    project_folder.write_places(output, place)
     remember(plan, place, loaded)
     rows = [(name, str(tasks), str(runs)) for name, tasks, runs in emitting.task_lines(made.tasks)]
     print(show.table(("step", "tasks", "runs"), rows))

@@ -21,7 +21,7 @@ def index(
     """Run the study's own cohort readers and keep what they find, so that planning never imports them."""
     from tlimb.api.indexing import index_own
     from tlimb.api.load import load
-    from tlimb.api.project import project
+    from tlimb.project import project
 
     loaded = load(spec)
     lines = index_own(loaded, project(loaded.sound(), spec, options.asked(root, None, private, profile, allow)))

@@ -28,7 +28,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="write the study even if one is there")] = False,
 ) -> int:
     """Write a commented study to begin with, settings for editors and a .gitignore; nothing is overwritten."""
-    from tlimb.api.starting import start
+    from tlimb.starting.project_files import start
 
     if show_list:
         print(_examples())
@@ -53,8 +53,8 @@ def init(
 
 
 def _examples() -> str:
-    from tlimb.api.templates import templates
     from tlimb.cli import show
+    from tlimb.starting.examples import templates
 
     lines = [(one.name, one.what) for one in templates()]
     return "\n".join(show.columns(("name", "what it asks"), lines))

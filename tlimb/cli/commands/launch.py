@@ -38,7 +38,7 @@ def launch(
     more: Annotated[list[str] | None, typer.Argument(help="after --: further arguments for Nextflow")] = None,
 ) -> int:
     """Start an emitted project with Nextflow, with the right arguments for this machine."""
-    from tlimb.api.launching import Launch, command, ranked, start, unranked
+    from tlimb.backends.launch import Launch, command, ranked, start, unranked
 
     if profile:
         note = "note: `launch --profile` chooses profiles of Nextflow, not of the study; write --nextflow-profile"

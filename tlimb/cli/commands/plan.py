@@ -48,8 +48,8 @@ def plan(
     """Show every run of a study: what is shared, what is done, what is to do."""
     from tlimb.api.load import load
     from tlimb.api.planning import list_runs, make_plan, write_plan
-    from tlimb.api.project import project, unread_settings
     from tlimb.cli import overview, progress, show
+    from tlimb.project import project, unread_settings
 
     if form not in ("text", "mermaid", "dot", "json"):
         raise typer.BadParameter(f"{form!r} is no format; text, mermaid, dot or json")

@@ -40,8 +40,8 @@ def rank(
     allow: options.Allow = None,
 ) -> int:
     """Rank what was compared: each row with its selected configuration, over repetitions and folds."""
-    from tlimb.api.manifests import is_plan
     from tlimb.api.ranking import FORMS, rank_graph, write_pictures, write_tables
+    from tlimb.backends.plan_folder import is_plan
 
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r} is no format; {', '.join(FORMS)}")
@@ -62,7 +62,7 @@ def rank(
 
 def _written(folder: Path, asked: Any) -> tuple[Any, Any, Any, Any]:
     """Read graph and request from a plan folder, for engines: neither spec nor data are needed."""
-    from tlimb.api.manifests import place_of_plan, read_plan
+    from tlimb.backends.plan_folder import place_of_plan, read_plan
 
     place = place_of_plan(folder, asked)
     return (*read_plan(folder, place.private), place, None)
@@ -72,8 +72,8 @@ def _planned(spec: Path, asked: Any, *, allow_leak: bool) -> tuple[Any, Any, Any
     """Plan the study again, and say what is wrong with it."""
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan, rank_request, store_of
-    from tlimb.api.project import project
     from tlimb.cli import progress, show
+    from tlimb.project import project
 
     loaded = load(spec)
     place = project(loaded.sound(), spec, asked)

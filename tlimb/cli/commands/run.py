@@ -67,9 +67,9 @@ def run(
 def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[int, bool, bool]) -> int:
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan, remember
-    from tlimb.api.project import project, unread_settings
     from tlimb.api.running import run_graph, settled, smoke_place, smoke_study
     from tlimb.cli import live, progress, show
+    from tlimb.project import project, unread_settings
 
     loaded = load(spec)
     if settings.smoke:
@@ -108,8 +108,8 @@ def run_manifests(
     what: list[Path], settings: Any, asked: Any, *, quiet: bool, task: bool, with_names: bool = False
 ) -> int:
     """Run manifests and say what became of them."""
-    from tlimb.api.manifests import place_of_manifests, read_manifests, read_plan
     from tlimb.api.running import run_graph
+    from tlimb.backends.plan_folder import place_of_manifests, read_manifests, read_plan
     from tlimb.cli import live
 
     place = place_of_manifests(what[0], asked)

@@ -49,8 +49,8 @@ def schema(
 
 
 def _write(spec: Path, allow: tuple[str, ...]) -> int:
-    from tlimb.api.editor import Files
     from tlimb.cli import show
+    from tlimb.editor.editor_files import Files
     from tlimb.language.source import read
 
     source = read(spec)

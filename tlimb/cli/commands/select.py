@@ -23,8 +23,8 @@ def select(
     allow: options.Allow = None,
 ) -> int:
     """Choose among finished candidates by their validation metric; `tlimb run` of a study does this by itself."""
-    from tlimb.api.manifests import place_of_manifests, read_manifests
     from tlimb.api.running import Settings, choices
+    from tlimb.backends.plan_folder import place_of_manifests, read_manifests
     from tlimb.cli.commands.run import run_manifests
 
     asked = options.asked(root, store, private, None, allow)

@@ -28,10 +28,10 @@ def validate(
     form: Annotated[str, typer.Option("--format", help="text, json (a problem a line), sarif or github")] = "text",
 ) -> int:
     """Find the mistakes of a study: all at once, each with its line and what to do."""
-    from tlimb.api import beside
     from tlimb.api.load import load, mismatches
-    from tlimb.api.project import roots_of
     from tlimb.cli import show
+    from tlimb.editor import dot_folder
+    from tlimb.project import roots_of
 
     code: int = ExitCode.DONE
     presenter = show.Presenter(form, sys.stdout)
@@ -45,8 +45,8 @@ def validate(
             code = error.exit_code
             continue
         found = [*loaded.problems, *mismatches(loaded)]
-        if beside.there(loaded.source):
-            from tlimb.api.editor import refresh
+        if dot_folder.there(loaded.source):
+            from tlimb.editor.editor_files import refresh
 
             found += refresh(loaded.source)
         networks = ""

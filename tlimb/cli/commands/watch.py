@@ -9,8 +9,8 @@ from tlimb.cli import completing, options
 from tlimb.problems import ExitCode
 
 if TYPE_CHECKING:
-    from tlimb.api.project import Project
     from tlimb.manifest import Graph
+    from tlimb.project import Project
     from tlimb.report.status import Status
 
 What = Annotated[Path, typer.Argument(help="a study (YAML), a plan folder or an emitted project", show_default=False)]
@@ -90,8 +90,8 @@ def logs(
     profile: options.Profile = None,
 ) -> int:
     """Print what a run has printed, and why it ended; it may name people and files."""
-    from tlimb.api.manifests import packs_of
     from tlimb.api.watching import log_of, named, states
+    from tlimb.backends.plan_folder import packs_of
 
     graph, place = _graph(what, options.asked(root, store, private, profile))
     wanted = set(named(run, graph, packs_of(what, place.private)))
@@ -105,15 +105,15 @@ def logs(
 
 def _graph(what: Path, asked: Any) -> "tuple[Graph, Project]":
     """Read a plan folder, or plan the study again."""
-    from tlimb.api.manifests import is_plan, place_of_plan, read_plan
+    from tlimb.backends.plan_folder import is_plan, place_of_plan, read_plan
 
     if is_plan(what):
         place = place_of_plan(what, asked)
         return read_plan(what, place.private)[0], place
     from tlimb.api.load import load
     from tlimb.api.planning import make_plan
-    from tlimb.api.project import project
     from tlimb.cli import progress
+    from tlimb.project import project
 
     loaded = load(what)
     place = project(loaded.sound(), what, asked)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from tlimb import phantom
-from tlimb.api import templates
 from tlimb.api.load import load
 from tlimb.api.planning import make_plan
-from tlimb.api.project import Asked, project
-from tlimb.api.starting import STUDY, start
 from tlimb.cli import run
 from tlimb.language import catalogue, source
 from tlimb.language.grammar import grammar
 from tlimb.language.rewriting.formatting import formatted
 from tlimb.problems import ExitCode, TlimbError
+from tlimb.project import Asked, project
+from tlimb.starting import examples
+from tlimb.starting.project_files import STUDY, start
 
 
 def image(path, shape=(10, 12, 8), affine=None):
@@ -171,7 +171,7 @@ def test_nothing_that_is_there_is_overwritten(tmp_path, capsys):
     assert (tmp_path / STUDY).read_text() != "mine\n"
 
 
-@pytest.mark.parametrize("template", templates.templates(), ids=lambda one: one.name)
+@pytest.mark.parametrize("template", examples.templates(), ids=lambda one: one.name)
 def test_every_example_is_a_template_word_for_word(tmp_path, template):
     made = start(tmp_path, template=template.name)
     assert made.spec.name == f"{template.name}.yaml"

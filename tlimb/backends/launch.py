@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.api.manifests import OWN_PLACES
+from tlimb.backends.plan_folder import OWN_PLACES
 from tlimb.problems import ExitCode, Problem, TlimbError
 
 PATH = re.compile(r"/[A-Za-z0-9_./@+=-]+\Z")

@@ -5,10 +5,10 @@ import sys
 import pytest
 
 import tlimb
-from tlimb.api.editor import Files
 from tlimb.api.load import load, mismatches
 from tlimb.cli import run
 from tlimb.describe import installed
+from tlimb.editor.editor_files import Files
 from tlimb.language import catalogue, check_values, checking
 from tlimb.language import installed as offered
 from tlimb.language.source import read

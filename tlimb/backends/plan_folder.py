@@ -9,11 +9,11 @@ from typing import Any
 
 from attrs import evolve
 
-from tlimb.api.manifest_files import read_files
-from tlimb.api.project import DEFAULTS, Asked, Project, machine_roots
+from tlimb.backends.manifest_files import read_files
 from tlimb.manifest import Graph, Json, Manifest
 from tlimb.manifest.parsing import parse, parse_object
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.project import DEFAULTS, Asked, Project, machine_roots
 
 PLAN = "plan.json"
 MOST_PLANNED = 1 << 28

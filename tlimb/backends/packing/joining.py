@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from tlimb.backends.packs import Packing
+from tlimb.backends.packing.packs import Packing
 from tlimb.manifest import Kind, Manifest
 
 Units = dict[str, list[list[Manifest]]]

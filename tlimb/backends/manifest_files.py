@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from tlimb.api.checked import Checked
+from tlimb.backends.checked_manifests import Checked
 from tlimb.manifest import Json, Manifest
 from tlimb.manifest.node import FORMAT
 from tlimb.manifest.parsing import check_format, parse

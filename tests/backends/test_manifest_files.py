@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from whole_manifests import FIT, A, B
 
-from tests.manifest.test_contents import FIT, A, B
 from tlimb import cli
-from tlimb.api import manifest_files
-from tlimb.api.checked import MOST_BYTES, Checked
-from tlimb.api.emitting import write_project
-from tlimb.api.manifests import read_manifests, read_plan
+from tlimb.backends import manifest_files
+from tlimb.backends.checked_manifests import MOST_BYTES, Checked
+from tlimb.backends.plan_folder import read_manifests, read_plan
+from tlimb.backends.project_folder import write_project
 from tlimb.manifest import Manifest, canonical
 from tlimb.manifest.parsing import NewerFormatError
 from tlimb.problems import TlimbError
@@ -113,7 +113,7 @@ def test_a_known_file_loads_no_jsonschema(tmp_path):
     path.write_text(text_of(PREDICT))
     Checked(tmp_path / "private").note([hashlib.sha256(path.read_bytes()).hexdigest()])
     code = (
-        "import sys; from pathlib import Path; from tlimb.api.manifests import read_manifests;"
+        "import sys; from pathlib import Path; from tlimb.backends.plan_folder import read_manifests;"
         f"read_manifests([Path({str(path)!r})], Path({str(tmp_path / 'private')!r}));"
         "print('jsonschema' in sys.modules)"
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from tlimb.backends.tasks import FILLS, Tasks
+from tlimb.backends.packing.tasks import FILLS, Tasks
 from tlimb.manifest import Kind
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlimb import __version__
 from tlimb.language.source import Source
+from tlimb.version import __version__
 
 FOLDER, SCHEMA, CATALOGUE = ".tlimb", "schema.json", "catalogue.json"
 _MODELINE = re.compile(r"^#\s*yaml-language-server:\s*\$schema=(\S+)", re.MULTILINE)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tlimb.api import templates
-from tlimb.api.emitting import write_project
+from tlimb.backends.project_folder import write_project
 from tlimb.cli import run
 from tlimb.problems import TlimbError
+from tlimb.starting import examples
 from tlimb.store import disk
 
 TABLES = [f"ranking.{ending}" for ending in ("txt", "md", "csv", "tsv", "json")]
@@ -30,7 +30,7 @@ def project(cohort, tmp_path, monkeypatch):
     """A study that was not run yet, in a folder beside which there is a file of somebody's."""
     folder = tmp_path / "clone"
     shutil.copytree(cohort, folder / "data")
-    (folder / "study.yaml").write_text(next(one for one in templates.templates() if one.name == "shortest").text)
+    (folder / "study.yaml").write_text(next(one for one in examples.templates() if one.name == "shortest").text)
     (tmp_path / "profile").write_text(PROFILE)
     monkeypatch.chdir(folder)
     yield folder

@@ -1,27 +1,22 @@
-"""Looking after a study: is this machine ready, are the files still what they were, what was predicted."""
+"""Check whether this machine is ready for a study."""
 
 import contextlib
-import csv
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
-from tlimb.api.planning import store_of
-from tlimb.api.project import SPEC_ROOT, Project
 from tlimb.cohorts.hashing import HashCache
 from tlimb.describe import run_extra
-from tlimb.plan.plan import Plan
-from tlimb.plan.write import cell
 from tlimb.problems import Severity, TlimbError
+from tlimb.project import SPEC_ROOT, Project
 from tlimb.store import disk
 
 SAMPLE = 20
@@ -141,76 +136,3 @@ def _writable(what: str, folder: Path, option: str = "store") -> Check:
         help_ = f"give it a folder that can be written: --{option} FOLDER"
         return Check(what, False, f"{folder}: {error.strerror}", help_)
     return Check(what, True, f"{folder}: written and renamed")
-
-
-def verify_images(loaded: Loaded, place: Project, progress: Callable[[int, int], None], *, full: bool) -> list[str]:
-    """Index every dataset again and give one line each.
-
-    Args:
-        loaded: the study.
-        place: where things lie.
-        progress: observer (done, all).
-        full: read every byte, whatever the stat of a file says.
-
-    Raises:
-        TlimbError: a dataset cannot be indexed.
-    """
-    study = loaded.sound()
-    hashes = HashCache(place.private, full=full)
-    cohorts = open_cohorts(study, place, hashes, progress)
-    said = [f"{name}: {len(cohorts.cohort(name).rows)} images" for name in study.datasets]
-    hashes.save()
-    return [*said, f"{hashes.fresh} files read, {hashes.hits} known by size and time"]
-
-
-def predictions(
-    plan: Plan, place: Project, *, with_ids: bool = False, with_private: bool = False
-) -> tuple[str, list[str]]:
-    """Give all predictions as CSV, one line a row of a test, a head and a run.
-
-    Args:
-        plan: the plan.
-        place: where things lie.
-        with_ids: join participants' ids from the private indexes; without it rows are told by number.
-        with_private: write the true values of private labels too; without it their cells are empty.
-
-    Returns:
-        The CSV, and the private labels whose true values were left out.
-    """
-    from tlimb.report.results import Results
-
-    results = Results(plan.graph, store_of(place, plan), place.private)
-    cohorts = open_cohorts(plan.study, place, HashCache(place.private))
-    read = [cohorts.cohort(name) for name in plan.study.datasets]
-    ids = {(row.root, row.image): row.participant for cohort in read for row in cohort.rows} if with_ids else {}
-    private = {label for cohort in read for label in cohort.private}
-    left_out: set[str] = set()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = ("test", "stage", "row", "replicate", "fold", "head", "participant", "target", "prediction")
-    writer.writerow(columns if with_ids else tuple("image" if name == "participant" else name for name in columns))
-    for node in plan.graph:
-        if node.kind != "predict" or results.absent(node.work) is not None:
-            continue
-        use = node.uses[0]
-        for head, scored in results.scored((node.work,)).items():
-            view = results.view(results.tested(node.work))
-            rows = [row for row in view if row["labels"].get(scored.task.label) is not None]
-            for row, target, predicted in zip(rows, scored.targets, scored.predictions, strict=True):
-                who = ids.get((row["root"], row["image"]), "") if with_ids else row["row"]
-                hidden = scored.task.label in private and not with_private
-                left_out |= {str(scored.task.label)} if hidden else set()
-                values = " ".join(f"{value:.6g}" for value in predicted.reshape(-1))
-                line = (
-                    use["test"],
-                    use["stage"],
-                    "; ".join(use["row"].values()),
-                    use["replicate"],
-                    use["fold"],
-                    head,
-                    who,
-                    "" if hidden else f"{target:g}",
-                    values,
-                )
-                writer.writerow([cell(value) for value in line])
-    return text.getvalue(), sorted(left_out)

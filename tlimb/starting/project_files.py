@@ -7,12 +7,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tlimb.api import starter, templates
-from tlimb.api.editor import Files
 from tlimb.cohorts.survey import survey
+from tlimb.editor.editor_files import Files
 from tlimb.language.rewriting.spelling import scalar
 from tlimb.language.source import read
 from tlimb.problems import ExitCode, Problem, TlimbError
+from tlimb.starting import examples, first_study
 from tlimb.store import disk
 
 STUDY = "study.yaml"
@@ -100,10 +100,10 @@ def start(folder: Path, bids: Sequence[Path] = (), template: str | None = None, 
     return Started(spec, (*made, SCHEMA, *((ROOTS,) if roots else ())), tuple(kept), before.partition("  ")[0])
 
 
-def _example(name: str) -> templates.Template:
-    found = templates.find(name)
+def _example(name: str) -> examples.Template:
+    found = examples.find(name)
     if found is None:
-        known = ", ".join(one.name for one in templates.templates())
+        known = ", ".join(one.name for one in examples.templates())
         raise TlimbError(Problem("unknown-template", f"`{name}` is no example", help=known), ExitCode.USAGE)
     return found
 
@@ -120,17 +120,17 @@ def _settings(name: str) -> str:
 def _measured(folder: Path, bids: Sequence[Path]) -> tuple[str, dict[str, str]]:
     """Give the study on some folders, and where those of them lie that are not inside the project."""
     home = folder.resolve()
-    cohorts: list[starter.Cohort] = []
+    cohorts: list[first_study.Cohort] = []
     roots: dict[str, str] = {}
     for path in dict.fromkeys(one.resolve() for one in bids):
-        name = starter.name_of(path, [cohort.name for cohort in cohorts])
+        name = first_study.name_of(path, [cohort.name for cohort in cohorts])
         inside = path.is_relative_to(home)
         if not inside:
             roots[name] = str(path)
         relative = path.relative_to(home).as_posix() if inside else "."
-        cohorts.append(starter.Cohort(name, relative, "" if inside else name, survey(path)))
+        cohorts.append(first_study.Cohort(name, relative, "" if inside else name, survey(path)))
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", home.name).lstrip("-_.")
-    return starter.written(name or "study", cohorts), roots
+    return first_study.written(name or "study", cohorts), roots
 
 
 def _machine_roots(folder: Path, roots: Mapping[str, str]) -> None:

@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tlimb import __version__
-from tlimb.api import own
-from tlimb.api.beside import CATALOGUE, FOLDER, SCHEMA, home, stored
-from tlimb.api.project import machine_roots
 from tlimb.cohorts.labels import ENTITIES, header, labels
+from tlimb.editor import user_code
+from tlimb.editor.dot_folder import CATALOGUE, FOLDER, SCHEMA, home, stored
 from tlimb.language import installed, naming, schema
 from tlimb.language.catalogue import Catalogue
 from tlimb.language.source import Source, read
 from tlimb.problems import Problem, Severity
+from tlimb.project import machine_roots
 from tlimb.store import disk
+from tlimb.version import __version__
 
 
 def extended(source: Source, known: Catalogue) -> Catalogue:
@@ -31,8 +31,8 @@ def extended(source: Source, known: Catalogue) -> Catalogue:
     content = stored(home(source))
     if not content.get("kinds"):
         return known
-    fresh = content["code"] == own.digest(source, known)
-    return known.with_extra(content["kinds"] if fresh else own.describe(source, known))
+    fresh = content["code"] == user_code.digest(source, known)
+    return known.with_extra(content["kinds"] if fresh else user_code.describe(source, known))
 
 
 class Files:
@@ -58,14 +58,14 @@ class Files:
     @cached_property
     def code(self) -> str:
         """Give the hash of the user's code."""
-        return own.digest(self.source, self.known)
+        return user_code.digest(self.source, self.known)
 
     @cached_property
     def kinds(self) -> Mapping[str, Mapping[str, Any]]:
         """Give the descriptions of the study's own components."""
         if self.before.get("code") == self.code and not self.allow:
             return dict(self.before["kinds"])
-        return own.describe(self.source, self.known, self.allow)
+        return user_code.describe(self.source, self.known, self.allow)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from attrs import define, field
 
-from tlimb.cohorts.view import private_folder
 from tlimb.manifest.node import FORMAT
 from tlimb.store import disk
+from tlimb.store.disk import private_folder
 
 FOLDER = f"checked-manifests-{FORMAT}"
 MOST_BYTES = 1 << 20

@@ -5,9 +5,9 @@ import json
 import jsonschema
 import pytest
 
-from tlimb.api.editor import Files, refresh
 from tlimb.api.load import load
 from tlimb.cli import run
+from tlimb.editor.editor_files import Files, refresh
 from tlimb.language import catalogue
 from tlimb.language.source import read
 

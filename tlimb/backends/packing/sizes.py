@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from attrs import fields, frozen
 
-from tlimb.backends.tasks import Step
+from tlimb.backends.packing.tasks import Step
 from tlimb.language.model import Execution, Profile, Resources
 from tlimb.manifest import Kind
 

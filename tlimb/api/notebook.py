@@ -7,10 +7,10 @@ from tlimb.api import planning
 from tlimb.api.deep import Network, check_deep
 from tlimb.api.load import Loaded, mismatches
 from tlimb.api.load import load as _load
-from tlimb.api.project import Asked, project
 from tlimb.api.running import Settings, run_graph, settled
 from tlimb.plan.plan import Plan
 from tlimb.problems import Problem
+from tlimb.project import Asked, project
 
 
 def load(spec: str | Path) -> Loaded:

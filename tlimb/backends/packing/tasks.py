@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 
 from attrs import evolve, field, frozen
 
-from tlimb.backends.joining import Units, joined
-from tlimb.backends.packs import PACK_S, Packing
+from tlimb.backends.packing.joining import Units, joined
+from tlimb.backends.packing.packs import PACK_S, Packing
 from tlimb.manifest import Graph, Kind, Manifest
 from tlimb.manifest.contents import CONTENTS
 
