@@ -15,6 +15,7 @@ from tlimb.store import Store
 from tlimb.training import resume
 from tlimb.training.execute import execute
 from tlimb.training.lightning import COUNTERS
+from tlimb.training.trial_run import rehearse
 
 
 def hook(name, **options):
@@ -264,6 +265,20 @@ def scalars(folder):
             for value in event.summary.value:
                 if value.HasField("simple_value"):
                     yield value.tag, event.step, value.simple_value
+
+
+def test_a_trial_tells_no_logger_and_leaves_no_file(people):
+    manifest = study(people, LINES)
+    places = people.places("trial", allow=ALLOW)
+    told = rehearse(manifest, places, Options(loggers=(CSV,), observers=(lightnings("LearningRateMonitor"),)))
+    assert (told["code"], told["reason"]) == (0, "")
+    assert not [path for path in places.store.rglob("*") if path.suffix in (".csv", ".txt", ".json")]
+
+
+def test_a_monitor_without_a_logger_is_told_in_words(people):
+    outcome, _ = run(people, study(people), "no-logger", observers=(lightnings("LearningRateMonitor"),))
+    assert outcome.code == 64
+    assert outcome.reason.startswith("callback-unfit: Cannot use")
 
 
 def test_taking_a_logger_from_a_finished_study_leaves_nothing_to_do(people):

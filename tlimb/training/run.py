@@ -5,10 +5,13 @@ hands them to the loop (`tlimb.training.loop`); `tlimb.training.outputs` writes 
 """
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Checkpoint
 
 from tlimb.manifest import Fit
@@ -82,17 +85,16 @@ class Run:
         assert self.loop is not None
         return self.loop
 
-    def train(self, resumable: bool = True) -> None:
+    def train(self, trial: Path | None = None) -> None:
         """Train from the resume point, or from the start, to the end.
 
         Args:
-            resumable: look for a resume point, and write some.
+            trial: folder for what callbacks write in a trial, which looks for no resume point, writes none and tells
+                no logger; None for the training itself.
         """
         setup, options = self.parts.setup, self.job.options
-        loop = self.loop = Loop(setup, self._after if resumable else self._after_trial)
-        state = (
-            self.job.store.load_state(self.job.manifest.work, resume.tag(self.parts.environment)) if resumable else None
-        )
+        loop = self.loop = Loop(setup, self._after if trial is None else self._after_trial)
+        state = None if trial is not None else self._resume_point()
         if state is not None:
             self._go_on(loop, state)
         sizes = {role: setup.scenario.samples(role, setup.batch_size) for role in self.parts.sources}
@@ -100,24 +102,40 @@ class Run:
         place = (0, 1) if self.team is None else (self.team.rank, self.team.count)
         batches = Batches(sources, setup.data, setup.seed, sizes, self.parts.sampler, *place)
         loader = load(batches, range(loop.state.index, setup.length.batches), self.parts.device, options.loader_workers)
-        trainer = self._trainer()
+        trainer = self._trainer(trial)
         self.journal.begin(self.job.manifest, resumed=state is not None)
         with self.job.stop_signal():
-            together(self.team, self.parts.device, lambda: drive(loop, trainer, loader))
+            together(self.team, self.parts.device, lambda: self._drive(loop, trainer, loader))
+
+    def _drive(self, loop: Loop, trainer: StudyTrainer, loader: Iterable[Any]) -> None:
+        try:
+            drive(loop, trainer, loader)
+        except MisconfigurationException as error:
+            # What Lightning says of a callback or logger that cannot work here names no file and nobody.
+            help_ = "LearningRateMonitor and its like want a logger:   execution: {loggers: [csv]}"
+            raise TlimbError(
+                Problem("callback-unfit", str(error).partition("\n")[0], help=help_), ExitCode.USAGE
+            ) from error
+
+    def _resume_point(self) -> State | None:
+        return self.job.store.load_state(self.job.manifest.work, resume.tag(self.parts.environment))
 
     def _go_on(self, loop: Loop, state: State) -> None:
         found = checkpoints.load(state.data)
         loop.resumed = loop.state.index = self.job.facts["resumed_at"] = found["state"]["index"]
         loop.restore = lambda module: resume.restore(module, found)
 
-    def _trainer(self) -> StudyTrainer:
-        places, options, folder = self.job.places, self.job.options, self.job.folder
+    def _trainer(self, trial: Path | None) -> StudyTrainer:
+        places, options = self.job.places, self.job.options
+        folder = self.job.folder if trial is None else trial
         callbacks = observers.taking_part(self.parts.content.callbacks, places)
+        if callbacks or options.observers or options.loggers:
+            disk.make_below(self.job.store.base, folder)
         if self.rank == 0:
             callbacks += observers.observers(options.observers, places)
-            self.journal = Journal.open(options.loggers, places, folder)
-        if callbacks:
-            disk.make(folder)
+            self.journal = (
+                Journal.open(options.loggers, places, folder) if trial is None else Journal.deaf(options.loggers)
+            )
         return StudyTrainer(
             accelerator="gpu" if self.parts.device.type == "cuda" else "cpu",
             devices=1 if self.parts.device.type == "cpu" else [self.rank],

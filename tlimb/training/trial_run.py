@@ -38,7 +38,8 @@ def rehearse(manifest: Manifest, places: Places, options: Options) -> dict[str, 
         # What one device would have: a trial starts no others.
         team = Team(count=fit.trainer.devices) if fit.trainer.devices > 1 else None
         run = Run(job, team, prepare(job, team, most_rows=BATCHES * fit.trainer.batch))
-        run.train(resumable=False)
+        with job.store.staging() as folder:
+            run.train(trial=folder)
         if len(ends) == BATCHES:
             first = next(iter(fit.ordered_roles.values())).train
             rows = len(read_view(places, first)) if first is not None else 0

@@ -43,7 +43,6 @@ class Journal:
         """Make the loggers of a run; each writes into the run's own folder and is told no step twice."""
         if not components:
             return cls()
-        disk.make(folder)
         told = Told(folder / NOTE)
         loggers = []
         for number, component in enumerate(components):
@@ -51,6 +50,11 @@ class Journal:
             one.log_metrics = told.once(f"{number} {component['class']}", one.log_metrics)  # type: ignore[method-assign]
             loggers.append(one)
         return cls(loggers, folder)
+
+    @classmethod
+    def deaf(cls, components: Sequence[Mapping[str, Any]]) -> "Journal":
+        """Make a logger that keeps nothing in place of those that are named: some callbacks ask for one."""
+        return cls([Deaf()] if components else [])
 
     def begin(self, manifest: Manifest, resumed: bool) -> None:
         """Tell what is trained: the options of the manifest, and what the plan calls the run."""
@@ -83,6 +87,26 @@ class Journal:
         for one in self.loggers:
             one.log_metrics(finite, step=index)
             one.save()
+
+
+class Deaf(Logger):
+    """A logger that keeps nothing."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of this logger."""
+        return "deaf"
+
+    @property
+    def version(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Keep nothing."""
 
 
 @define
