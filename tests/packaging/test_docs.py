@@ -39,7 +39,8 @@ def test_the_identity_page_lists_every_field_of_a_manifest():
     text = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
     tree = ast.parse((ROOT / "tlimb" / "manifest" / "node.py").read_text(encoding="utf-8"))
     manifest = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Manifest")
-    fields = {node.target.id for node in manifest.body if isinstance(node, ast.AnnAssign)}
+    # `read` is how `hashed` becomes an object; it stands in no file.
+    fields = {node.target.id for node in manifest.body if isinstance(node, ast.AnnAssign)} - {"read"}
 
     assert fields == {"work", "hashed", "uses", "gates", "after", "lineage"}, (
         "a new field must be hashed, recorded or ignored"

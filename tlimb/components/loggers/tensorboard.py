@@ -1,5 +1,6 @@
 """TensorBoard's event files."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ class TensorBoard(TensorBoardLogger):
 
     def __init__(self, *, save_dir: str | None = None) -> None:
         """Write into the folder itself: it has one run."""
-        super().__init__(save_dir or ".", name="", version="")
+        # Two processes of a run may begin in one second, and a file of equal name would lose the first one's numbers.
+        super().__init__(save_dir or ".", name="", version="", filename_suffix=f".{secrets.token_hex(4)}")
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Write numbers, and into the file at once: a run that is killed repeats none that it has told of."""
