@@ -34,4 +34,4 @@ execution:
 def test_workers_are_those_that_are_asked_for_else_of_the_profile_else_of_the_study(tmp_path, asked, profile, workers):
     spec = tmp_path / "study.yaml"
     spec.write_text(SPEC)
-    assert settled(Settings(workers=asked), load(spec).sound(), profile).workers == workers
+    assert settled(Settings(workers=asked), load(spec), profile).workers == workers

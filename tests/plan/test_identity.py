@@ -28,6 +28,7 @@ stages:
       one: {objective: {classification: {target: sex}}, role: data}
       two: {objective: {regression: {target: age}}, weight: 0.5, role: data}
     optimizer: {adamw: {lr: 1e-3}}
+    callbacks: [my_lab.hooks.Mine: {often: 2}]
     trainer:
       {epochs: 3, batch_size: 2, keep: best, early_stopping: {patience_epochs: 2}, monitor: {metric: auroc, head: one}}
 tests: {out: {of: train}}

@@ -1,7 +1,10 @@
 """Turn a plan into an emission: everything that a project of a workflow engine is made of."""
 
+from collections.abc import Iterable
+
 from attrs import evolve, frozen
 
+from tlimb.api import onlookers
 from tlimb.api.load import Loaded
 from tlimb.api.planning import rank_request
 from tlimb.backends import Backend, backend
@@ -51,7 +54,7 @@ def emission(plan: Plan, loaded: Loaded, place: Project, asked: Asked) -> tuple[
     whole = packed(plan, asked.pack, asked.profile)
     if asked.shard is not None:
         whole = shard(whole, *asked.shard)
-    code, modules = _code(plan, place)
+    code, modules = _code(plan, place, onlookers.of_study(study.execution, loaded.catalogue).classes)
     made = Emission(
         plan=plan,
         tasks=whole,
@@ -105,11 +108,18 @@ def pack_line(plan: Plan) -> str:
     )
 
 
-def _code(plan: Plan, place: Project) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give the files behind the user's class paths of a plan, by path in the project, and what has to be allowed."""
+def _code(plan: Plan, place: Project, beside: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the files behind the user's class paths of a plan, by path in the project, and what has to be allowed.
+
+    Args:
+        plan: the plan.
+        place: where the user's code is.
+        beside: class paths that runs need beside their manifests.
+    """
     files: dict[str, str] = {}
     tops: set[str] = set()
-    for path in sorted({one.path for one in plan.graph.components() if one.code is not None}):
+    named = {one.path for one in plan.graph.components() if one.code is not None or one.package is not None}
+    for path in sorted(named | {one for one in beside if not one.startswith("tlimb.")}):
         tops.add(path.split(".")[0])
         for name, text in sources(path, place.code).items():
             files[f"code/{name}"] = text

@@ -2,10 +2,13 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
+from tlimb.describe.static import FOR_LIGHTNING
 from tlimb.editor import dot_folder
 from tlimb.language import checking, installed, lower, rules, source, versions
 from tlimb.language.catalogue import Catalogue
@@ -69,11 +72,15 @@ def load(path: Path, components: Catalogue | None = None) -> Loaded:
     elif not read.unreadable:
         # Plans never depend on what `.tlimb` holds: only the form is checked against the study's own components.
         offered = known if components is not None or not dot_folder.there(read) else _with_own(read, known)
+        named = _named(read, known)
+        # Signatures for Lightning say all that may be written, so their options are always checked.
+        theirs = {kind: named[kind] for kind in FOR_LIGHTNING if kind in named}
+        offered = offered.with_extra(theirs) if theirs else offered
         problems = checking.check(read, offered)
         form = None if any(problem.severity is Severity.ERROR for problem in problems) else offered
         study = lower.lower(read)
         problems += [] if components is not None else installed.clashes(read.text)
-        known = _meant(read, known)
+        known = known.with_extra(named) if named else known
         # Meaning is checked although the shape has mistakes elsewhere: all mistakes are shown at once.
         meant = rules.check(study, read, known, problems)
         problems = [*rules.noted(study, read, known, problems), *meant]
@@ -92,13 +99,13 @@ def mismatches(loaded: Loaded) -> list[Problem]:
     return gate.check(loaded.source, loaded.form)
 
 
-def _meant(read: Source, known: Catalogue) -> Catalogue:
-    """Give a catalogue that also says what the classes are that a spec names by their paths, from their source."""
+def _named(read: Source, known: Catalogue) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the classes are that a spec names by their paths: kind -> class path -> listing."""
     if not _PATH.search(read.text):
-        return known
+        return {}
     from tlimb.editor import user_code
 
-    return known.with_extra(user_code.named(read, known))
+    return user_code.named(read, known)
 
 
 def _with_own(read: Source, known: Catalogue) -> Catalogue:

@@ -71,7 +71,7 @@ def run(loaded: Loaded, asked: Asked | None = None, settings: Settings | None = 
     summary = run_graph(
         made.graph,
         place,
-        settled(settings or Settings(), loaded.sound(), asked.profile if asked else None),
+        settled(settings or Settings(), loaded, asked.profile if asked else None),
         lambda _: None,
     )
     planning.remember(made, place, loaded)

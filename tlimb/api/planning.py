@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tlimb.api import onlookers
 from tlimb.api.indexing import open_cohorts
 from tlimb.api.load import Loaded
 from tlimb.backends.checked_manifests import Checked
@@ -78,7 +79,7 @@ def make_plan(
         ]
         problems += [*checks.populations(study, expansion, loaded.catalogue), *checks.kept_heads(study, expansion)]
         problems += [*cautions.cautions(study, expansion, cohorts), *images.problems(study, loaded.catalogue, cohorts)]
-        problems += _moved(expander, place)
+        problems += [*_moved(expander, place), *onlookers.missing(study.execution)]
         guard = Guard(cohorts.rows_of, cohorts.kinship())
         problems += guard.check(study, expansion, Severity.WARNING if allow_leak else Severity.ERROR)
         errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}
@@ -255,6 +256,7 @@ def rank_request(plan: Plan, loaded: Loaded) -> dict[str, Json]:
         "seed": study.seed,
         "notes": list(_cautions(plan)),
         **({"by": list(study.report.by)} if study.report.by else {}),
+        **onlookers.of_study(study.execution, loaded.catalogue).to_json(),
     }
 
 

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from tlimb.api import onlookers
 from tlimb.api.load import Loaded
+from tlimb.api.onlookers import Onlookers
 from tlimb.describe import run_extra
-from tlimb.language.model import Study
 from tlimb.language.values import Component
 from tlimb.manifest import Graph, Kind
 from tlimb.problems import ExitCode, Problem, TlimbError
@@ -34,6 +35,7 @@ class Settings:
         same_environment: what was computed in another environment is computed again.
         check: try two batches of each kind of training before many of them run.
         checkpoint_every_s: longest time between two resume points of a run, seconds.
+        onlookers: observers and loggers of trainings.
     """
 
     workers: int = 0
@@ -42,6 +44,7 @@ class Settings:
     same_environment: bool = False
     check: bool = True
     checkpoint_every_s: float = 600.0
+    onlookers: Onlookers = field(factory=Onlookers)
 
 
 def need_torch() -> None:
@@ -78,6 +81,8 @@ def run_graph(graph: Graph, place: Project, settings: Settings, observe: Observe
         smoke=settings.smoke,
         same_environment=settings.same_environment,
         check=settings.check,
+        observers=settings.onlookers.observers,
+        loggers=settings.onlookers.loggers,
     )
     workers = settings.workers or len(os.sched_getaffinity(0))
     if settings.same_environment:
@@ -113,8 +118,9 @@ def smoke_place(place: Project) -> Project:
     return evolve(place, store=place.store.with_name(place.store.name + "-smoke"))
 
 
-def settled(settings: Settings, study: Study, profile: str | None = None) -> Settings:
+def settled(settings: Settings, loaded: Loaded, profile: str | None = None) -> Settings:
     """Return the settings with what the study's `execution`, and one of its profiles, says of running here."""
+    study = loaded.sound()
     chosen = None if profile is None else study.execution.profiles[profile]
     engine = chosen.backend if chosen is not None and chosen.backend is not None else study.execution.backend
     workers = engine.options.get("workers") if engine is not None and engine.name == "local" else None
@@ -122,6 +128,7 @@ def settled(settings: Settings, study: Study, profile: str | None = None) -> Set
         settings,
         workers=settings.workers or int(str(workers or 0)),
         same_environment=study.execution.reuse == "same_environment",
+        onlookers=onlookers.of_study(study.execution, loaded.catalogue),
     )
 
 

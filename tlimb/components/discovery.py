@@ -24,27 +24,45 @@ HERE = "tlimb.components"
 
 @frozen
 class Kind:
-    """A kind of component: the folder with its files and the class that all derive from."""
+    """A kind of component.
+
+    Attributes:
+        folder: the folder with its files.
+        path: path of the class that all derive from.
+    """
 
     folder: str
-    base: type[contracts.Component]
+    path: str
+
+    @property
+    def base(self) -> type[Any]:
+        """Import the class that all derive from; Lightning's are loaded only where one of them is asked for."""
+        module, _, name = self.path.rpartition(".")
+        found: type[Any] = getattr(importlib.import_module(module), name)
+        return found
+
+
+def _of(folder: str, contract: type[contracts.Component]) -> Kind:
+    return Kind(folder, f"{contract.__module__}.{contract.__qualname__}")
 
 
 KINDS: Mapping[str, Kind] = {
-    "architecture": Kind("architectures", contracts.Encoder),
-    "data": Kind("data", contracts.DataModule),
-    "preprocess": Kind("preprocess", contracts.Preprocess),
-    "augment": Kind("augments", contracts.Augmentation),
-    "objective": Kind("objectives", contracts.Objective),
-    "head": Kind("heads", contracts.Head),
-    "auxiliary": Kind("auxiliaries", contracts.Auxiliary),
-    "optimizer": Kind("optimizers", contracts.Optimizer),
-    "scheduler": Kind("schedulers", contracts.Scheduler),
-    "scenario": Kind("scenarios", contracts.Scenario),
-    "weighting": Kind("weightings", contracts.Weighting),
-    "sampler": Kind("samplers", contracts.Sampler),
-    "metric": Kind("metrics", contracts.Metric),
-    "layout": Kind("layouts", contracts.Layout),
+    "architecture": _of("architectures", contracts.Encoder),
+    "data": _of("data", contracts.DataModule),
+    "preprocess": _of("preprocess", contracts.Preprocess),
+    "augment": _of("augments", contracts.Augmentation),
+    "objective": _of("objectives", contracts.Objective),
+    "head": _of("heads", contracts.Head),
+    "auxiliary": _of("auxiliaries", contracts.Auxiliary),
+    "optimizer": _of("optimizers", contracts.Optimizer),
+    "scheduler": _of("schedulers", contracts.Scheduler),
+    "scenario": _of("scenarios", contracts.Scenario),
+    "weighting": _of("weightings", contracts.Weighting),
+    "sampler": _of("samplers", contracts.Sampler),
+    "metric": _of("metrics", contracts.Metric),
+    "layout": _of("layouts", contracts.Layout),
+    "callback": Kind("callbacks", "lightning.pytorch.callbacks.Callback"),
+    "logger": Kind("loggers", "lightning.pytorch.loggers.Logger"),
 }
 
 
@@ -54,7 +72,7 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(folder.__path__)))
 
 
-def built_in() -> Iterator[tuple[str, str, type[contracts.Component]]]:
+def built_in() -> Iterator[tuple[str, str, type[Any]]]:
     """Give kind, name and class of each of tlimb's own components, sorted."""
     for kind in sorted(KINDS):
         for name in names(kind):
@@ -120,5 +138,5 @@ def instantiate(component: Mapping[str, Any], base: type[T], *positional: Any, a
     return loading.instantiate(component, base, *positional, allow=allow, inner=_base_of)
 
 
-def _base_of(option: str) -> type[contracts.Component]:
+def _base_of(option: str) -> type[Any]:
     return KINDS[option].base if option in KINDS else contracts.Component

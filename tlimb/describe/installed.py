@@ -21,10 +21,12 @@ GROUPS: Mapping[str, str] = {
     "tlimb.architectures": "architecture",
     "tlimb.augments": "augment",
     "tlimb.auxiliaries": "auxiliary",
+    "tlimb.callbacks": "callback",
     "tlimb.cohorts": "cohort",
     "tlimb.data": "data",
     "tlimb.heads": "head",
     "tlimb.layouts": "layout",
+    "tlimb.loggers": "logger",
     "tlimb.metrics": "metric",
     "tlimb.objectives": "objective",
     "tlimb.optimizers": "optimizer",
@@ -35,6 +37,15 @@ GROUPS: Mapping[str, str] = {
     "tlimb.weightings": "weighting",
 }
 """Entry points by which installed packages offer components -> kind."""
+
+
+RECORDED = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
+"""Packages whose versions stand in every result: part of a file's form, which changes only with a reason.
+
+Name and version are the whole identity of a class of theirs: their code is what the version says, and hashing all of it
+would take seconds. MONAI is not installed with tlimb; user code that builds on it computes other bits with another
+version.
+"""
 
 
 @frozen(order=True)
@@ -97,6 +108,8 @@ def _identity(class_path: str) -> tuple[tuple[str, str], ...]:
     if top == "tlimb" or top in sys.stdlib_module_names:
         return ()  # named by its own revision, or part of the environment
     owner = package(class_path)
+    if owner is not None and owner.partition(" ")[0].lower() in RECORDED:
+        return (("package", owner),)
     meaning = code.identity(class_path, folders(class_path), alone=True)
     fields = {"package": owner, "code": meaning}
     return tuple((name, value) for name, value in fields.items() if value is not None)
@@ -111,7 +124,7 @@ def identity(class_path: str, own: Iterable[Path]) -> dict[str, str]:
 
     Returns:
         `code`, the hash of what the code means, and for an installed class `package`, its distribution and version;
-        nothing where the class is not found.
+        `package` alone for one of a package whose version every result records; nothing where the class is not found.
     """
     meaning = code.identity(class_path, own)
     return {"code": meaning} if meaning is not None else dict(_identity(class_path))

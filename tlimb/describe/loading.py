@@ -90,6 +90,9 @@ def instantiate(
     options = {name: made(value, inner(name)) for name, value in component.get("options", {}).items()}
     try:
         return cast("T", cast("Any", cls)(*positional, **options))
+    except ImportError as error:
+        problem = Problem("backend-missing", f"{component['class']} needs what is not installed: {error.name or error}")
+        raise TlimbError(problem, ExitCode.BACKEND_MISSING) from error
     except (TypeError, ValueError) as error:
         problem = Problem("bad-option", f"{component['class']} cannot be made: {error}")
         raise TlimbError(problem, ExitCode.USAGE) from error

@@ -6,7 +6,6 @@ the code would tell is left open: an option of an unknown type takes any value, 
 
 import ast
 import contextlib
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 from attrs import frozen
 
 from tlimb import describe
+from tlimb.describe import installed
+from tlimb.describe.annotations import UnknownError, hint, literal
 from tlimb.describe.closure import module_file
 
 KINDS: Mapping[str, str] = {
@@ -33,8 +34,15 @@ KINDS: Mapping[str, str] = {
     "Scheduler": "scheduler",
     "Metric": "metric",
     "Layout": "layout",
+    "Callback": "callback",
+    "Logger": "logger",
 }
-"""Class of tlimb's contracts that a component derives from -> kind of component."""
+"""Class of tlimb's contracts, or of Lightning's, that a component derives from -> kind of component."""
+
+FOR_LIGHTNING = ("callback", "logger")
+"""Kinds whose classes are written for Lightning: parameters that are no keyword-only ones are options, too."""
+LIGHTNING = ("lightning", "pytorch_lightning")
+"""Packages that define the classes which components of these kinds derive from."""
 
 FACTS = (
     "kind",
@@ -75,21 +83,6 @@ HERE = Path(__file__).resolve().parents[2]
 MOST_STEPS = 12
 """Imports and base classes are followed so far."""
 
-_HINTS: dict[str, Any] = {
-    **{kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict)},
-    **{name: getattr(typing, name) for name in ("Any", "Literal", "Annotated", "Optional", "Union")},
-    "Sequence": Sequence,
-    "Iterable": Sequence,
-    "Mapping": Mapping,
-    "List": list,
-    "Tuple": tuple,
-    "Dict": dict,
-}
-
-
-class _UnknownError(Exception):
-    """Only running the code would tell."""
-
 
 @frozen(eq=False)
 class _Class:
@@ -106,12 +99,13 @@ class _Class:
     names: Mapping[str, Any]
 
 
-def component(path: str, folders: Sequence[Path]) -> dict[str, Any] | None:
+def component(path: str, folders: Sequence[Path], kind: str = "") -> dict[str, Any] | None:
     """Describe a class as the catalogue holds it.
 
     Args:
         path: module and class.
         folders: folders with code, searched in order, tlimb's own last.
+        kind: kind of component it stands for; empty where that is not known.
 
     Returns:
         The listing; None when no folder has the class.
@@ -121,8 +115,16 @@ def component(path: str, folders: Sequence[Path]) -> dict[str, Any] | None:
         return None
     doc = ast.get_docstring(found.node) or ""
     stand_in = type(found.node.name, (), {"__doc__": doc})
-    options, is_open = _options(found, folders, describe.arguments(stand_in))
+    if kind in FOR_LIGHTNING:
+        folders = [*folders, *installed.folders(LIGHTNING[0])]
+    options, is_open = _options(found, folders, describe.arguments(stand_in), kind)
+    if kind == "logger" and options.get("save_dir", {}).get("required"):
+        # A run names its own folder to a logger that is given none.
+        where = options["save_dir"]
+        options["save_dir"] = {**where, "required": False, "default": None, "schema": {**where["schema"], "none": True}}
     said = _attributes(found, folders)
+    if kind == "callback" and any(_lightnings(one, "Timer") for one in _line(found, folders)):
+        said["clock"] = "duration"
     return {
         "class": path,
         "revision": said.pop("revision", 1),
@@ -137,13 +139,20 @@ def component(path: str, folders: Sequence[Path]) -> dict[str, Any] | None:
 
 def kind(path: str, folders: Sequence[Path]) -> str | None:
     """Give the kind of component a class is by the contract that it derives from; None for no component."""
+    folders = [*folders, *installed.folders(LIGHTNING[0])]
     found = _find(path, folders)
     if found is None:
         return None
     for cls in _line(found, folders):
-        if cls.module.split(".")[0] == "tlimb" and cls.node.name in KINDS:
-            return KINDS[cls.node.name]
+        kind = KINDS.get(cls.node.name)
+        homes = LIGHTNING if kind in FOR_LIGHTNING else ("tlimb",)
+        if kind is not None and cls.module.split(".")[0] in homes:
+            return kind
     return None
+
+
+def _lightnings(cls: _Class, name: str) -> bool:
+    return cls.node.name == name and cls.module.split(".")[0] in LIGHTNING
 
 
 def classes(file: Path, module: str) -> list[str]:
@@ -163,9 +172,9 @@ def _attributes(cls: _Class, folders: Sequence[Path]) -> dict[str, Any]:
             if name in seen or name not in ("revision", "aka", *FACTS):
                 continue
             seen.add(name)
-            with contextlib.suppress(_UnknownError, describe.DescriptionError):
+            with contextlib.suppress(UnknownError, describe.DescriptionError):
                 if value is not None:
-                    found[name] = describe.plain(_literal(value, owner.names))
+                    found[name] = describe.plain(literal(value, owner.names))
     return {name: found[name] for name in ("revision", "aka", *FACTS) if name in found}
 
 
@@ -180,7 +189,9 @@ def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:
     return "", None
 
 
-def _options(cls: _Class, folders: Sequence[Path], documented: Mapping[str, str]) -> tuple[dict[str, Any], bool]:
+def _options(
+    cls: _Class, folders: Sequence[Path], documented: Mapping[str, str], kind: str
+) -> tuple[dict[str, Any], bool]:
     """Give what YAML may set, and whether there may be more."""
     for owner in _line(cls, folders):
         init = next((n for n in owner.node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
@@ -190,10 +201,20 @@ def _options(cls: _Class, folders: Sequence[Path], documented: Mapping[str, str]
             return {}, True  # a decorator makes the signature
         inherited = describe.arguments(type(owner.node.name, (), {"__doc__": ast.get_docstring(owner.node) or ""}))
         docs = {**inherited, **documented}
-        pairs = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+        pairs = [*(_positional(init.args) if kind in FOR_LIGHTNING else ())]
+        pairs += zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
         found = {one.arg: _option(one, default, owner, docs.get(one.arg, "")) for one, default in pairs}
         return found, init.args.kwarg is not None
     return {}, not _complete(cls, folders)
+
+
+def _positional(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Go through the parameters behind `self` that may be given by name, each with its default."""
+    every = [*arguments.posonlyargs, *arguments.args]
+    defaults = [*(len(every) - len(arguments.defaults)) * [None], *arguments.defaults]
+    for number, (argument, default) in enumerate(zip(every, defaults, strict=True)):
+        if number and argument in arguments.args:
+            yield argument, default
 
 
 def _option(argument: ast.arg, default: ast.expr | None, owner: _Class, doc: str) -> dict[str, Any]:
@@ -202,8 +223,8 @@ def _option(argument: ast.arg, default: ast.expr | None, owner: _Class, doc: str
         schema = {"type": "array", "items": {"component": argument.arg}}
     elif argument.annotation is not None:
         try:
-            schema = describe.of_type(_hint(argument.annotation, owner.names))
-        except (_UnknownError, describe.DescriptionError, TypeError, ValueError, KeyError):
+            schema = describe.of_type(hint(argument.annotation, owner.names))
+        except (UnknownError, describe.DescriptionError, TypeError, ValueError, KeyError):
             schema = {}
     option: dict[str, Any] = {"doc": doc, "required": default is None}
     if schema.get("unit"):
@@ -211,75 +232,12 @@ def _option(argument: ast.arg, default: ast.expr | None, owner: _Class, doc: str
     schema.pop("unit", None)
     if default is not None:
         try:
-            option["default"] = describe.plain(_literal(default, owner.names))
-        except (_UnknownError, describe.DescriptionError):
+            option["default"] = describe.plain(literal(default, owner.names))
+        except (UnknownError, describe.DescriptionError):
             schema["none"] = True
         if option.get("default", 0) is None:
             schema["none"] = True
     return {**option, "schema": schema}
-
-
-def _hint(node: ast.expr, names: Mapping[str, Any], steps: int = 0) -> Any:
-    """Give the type that an annotation names.
-
-    Raises:
-        _UnknownError: it names something else than the types that YAML can hold.
-    """
-    if steps > MOST_STEPS:
-        raise _UnknownError
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):
-            return _hint(_expression(node.value), names, steps + 1)
-        return type(None) if node.value is None else _refuse()
-    if isinstance(node, ast.Attribute):
-        return _HINTS.get(node.attr) or _refuse()
-    if isinstance(node, ast.Name):
-        known = names.get(node.id)
-        if isinstance(known, ast.expr):
-            return _hint(known, names, steps + 1)
-        return _HINTS.get(node.id) or _refuse()
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return typing.Union[_hint(node.left, names, steps + 1), _hint(node.right, names, steps + 1)]  # noqa: UP007
-    if isinstance(node, ast.Subscript):
-        inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return _subscript(_hint(node.value, names, steps + 1), inner, names, steps)
-    return _refuse()
-
-
-def _subscript(outer: Any, inner: list[ast.expr], names: Mapping[str, Any], steps: int) -> Any:
-    if outer is typing.Literal:
-        return typing.Literal[tuple(_literal(node, names) for node in inner)]
-    if outer is typing.Annotated:
-        more = [_literal(node, names) for node in inner[1:]]
-        return typing.Annotated[(_hint(inner[0], names, steps + 1), *more)]
-    ellipsis = [isinstance(node, ast.Constant) and node.value is ... for node in inner]
-    found = tuple(... if dots else _hint(node, names, steps + 1) for node, dots in zip(inner, ellipsis, strict=True))
-    return outer[found if len(found) > 1 else found[0]]
-
-
-def _literal(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """Give the value of a literal, or of a constant of the module.
-
-    Raises:
-        _UnknownError: it is computed.
-    """
-    if isinstance(node, ast.Name) and isinstance(names.get(node.id), ast.expr):
-        node = names[node.id]
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise _UnknownError from None
-
-
-def _expression(text: str) -> ast.expr:
-    try:
-        return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError):
-        raise _UnknownError from None
-
-
-def _refuse() -> typing.NoReturn:
-    raise _UnknownError
 
 
 def _line(cls: _Class, folders: Sequence[Path]) -> Iterator[_Class]:

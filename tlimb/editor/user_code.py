@@ -75,8 +75,10 @@ def describe(source: Source, catalogue: Catalogue, allow: Sequence[str] = ()) ->
             kind = static.kind(path, search)
             if kind is not None:
                 kinds.setdefault(path, kind)
-    found = {path: listing for path in kinds if (listing := static.component(path, search)) is not None}
-    found |= _imported({path: kind for path, kind in kinds.items() if grant(path, allow)}, places, allow)
+    found = {path: listing for path in kinds if (listing := static.component(path, search, kinds[path])) is not None}
+    # A class for Lightning follows its rules, which only its source tells; importing it would tell no more.
+    imported = {path: kind for path, kind in kinds.items() if kind not in static.FOR_LIGHTNING and grant(path, allow)}
+    found |= _imported(imported, places, allow)
     made: dict[str, dict[str, Any]] = {}
     for path, listing in sorted(found.items()):
         made.setdefault(kinds[path], {})[path] = listing
@@ -93,7 +95,7 @@ def named(source: Source, catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     for path, kind in sorted(class_paths(source, catalogue).items()):
         listing = None
         if kind != "cohort":
-            listing = static.component(path, places) or static.component(path, installed.folders(path))
+            listing = static.component(path, places, kind) or static.component(path, installed.folders(path), kind)
         if listing is not None:
             made.setdefault(kind, {})[path] = listing
     return made

@@ -30,13 +30,15 @@ KINDS = (
     "optimizer",
     "scheduler",
     "metric",
+    "callback",
+    "logger",
     "layout",
     "search",
     "backend",
 )
 """All kinds of components; each is written in one kind of place."""
 
-FIXED_KINDS = frozenset({"cohort", "split", "search", "backend"})
+FIXED_KINDS = frozenset({"cohort", "split", "search", "backend", "logger"})
 """Kinds whose options say how a study is made or run; they cannot be searched or compared."""
 
 

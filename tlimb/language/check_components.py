@@ -144,6 +144,8 @@ def _unknown(walk: Walk, name: str, shape: Shape, tree: Tree, entry: Entry | Non
             help_ = (*help_, f"write   {clip(shape.title, 30)}: {form}")
     note = f"{_plural(shape.kind)} here: {', '.join(words)}, or a class path"
     note = f"{note}; their options: `tlimb components {shape.kind}`"
+    if not names:
+        note = f"tlimb has no {_plural(shape.kind)} of its own: write a class path, as `package.module.Class`"
     message = f"no {word(shape.kind)} is called `{clip(name)}`"
     on_key = entry is not None
     walk.report(f"unknown-{shape.kind}", message, tree, on_key=on_key, help=help_, note=note)

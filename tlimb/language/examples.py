@@ -312,6 +312,10 @@ def _with_network(found: dict[str, Any], listing: Listing, catalogue: Catalogue)
         stage["data"]["bio_image"] |= listing.facts.get("preprocess", {})
 
 
+def _logger(found: dict[str, Any], listing: Listing, said: Any) -> None:
+    found["execution"] = {"loggers": [said]}
+
+
 def _backend(found: dict[str, Any], listing: Listing, said: Any) -> None:
     found["execution"] = {"profiles": {"mine": {"backend": said}}}
 
@@ -331,6 +335,8 @@ _PLACES: Mapping[str, Place] = MappingProxyType(
         "augment": _step("augment"),
         "weighting": _heads,
         "metric": _metric,
+        "callback": _in_stage("callbacks"),
+        "logger": _logger,
         "layout": _layout,
         "search": _search,
         "backend": _backend,

@@ -28,7 +28,7 @@ def load() -> Catalogue:
 
 def listing(offer: installed.Offer) -> dict[str, Any]:
     """Describe an offer; one whose source is not found takes any option."""
-    told = static.component(offer.path, installed.folders(offer.path))
+    told = static.component(offer.path, installed.folders(offer.path), offer.kind)
     return {"class": offer.path, "package": offer.package, "open": True, **(told or {})}
 
 

@@ -468,6 +468,15 @@ class Stage:
         none=True,
         list=True,
     )
+    callbacks: Value = key(
+        "Lightning callbacks that take part in the training, one or a list, by class path; `none` for none.",
+        default=None,
+        varies=True,
+        type="component",
+        kind="callback",
+        none=True,
+        list=True,
+    )
     weighting: Value = key(
         "How the losses of several heads are weighted.",
         default=None,
@@ -650,6 +659,18 @@ class Execution:
         default="any",
         type="string",
         enum=["any", "same_environment"],
+    )
+    observers: tuple[Component, ...] = key(
+        "Lightning callbacks that look on and change nothing; one that does ends the run.",
+        default=(),
+        type="list",
+        of={"kind": "callback"},
+    )
+    loggers: tuple[Component, ...] = key(
+        "Lightning loggers, which get the numbers of each training: `csv`, `tensorboard` or a class path.",
+        default=(),
+        type="list",
+        of={"kind": "logger"},
     )
     max_slots: int = key(
         "How often a run may yield at its deadline and be continued.", default=50, type="integer", minimum=1

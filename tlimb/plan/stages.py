@@ -234,8 +234,15 @@ class Stages:
         entry = self.catalogue.get("scenario", scenario.name)
         unread = () if entry is None else tuple(entry.facts.get("unread", ()))
         for kind in ("data", "auxiliary", "weighting", "sampler", "optimizer", "scheduler"):
-            nothing = Piece([]) if kind == "auxiliary" else NOTHING
-            found[kind] = nothing if kind in unread else self._piece(stage, kind, scope)
+            many = kind == "auxiliary"
+            if kind in unread:
+                found[kind] = Piece([]) if many else NOTHING
+            else:
+                found[kind] = self._pieces(stage, kind, kind, scope) if many else self._piece(stage, kind, scope)
+        callbacks = self._pieces(stage, "callbacks", "callback", scope)
+        # A manifest lacks the key where there is none, so that older works are what they were.
+        if callbacks.value and self._trains(stage, scope):
+            found["callbacks"] = callbacks
         for kind in ("trainer", "freeze", "adapt"):
             key = (kind, stage.name)
             found[kind] = self.memo.get(key, scope, lambda inner, kind=kind: self._block(stage, kind, inner))  # type: ignore[misc]
@@ -243,15 +250,21 @@ class Stages:
 
     def _piece(self, stage: Stage, kind: str, scope: Scope, default: Component | None = None) -> Piece:
         def make(inner: Scope) -> Piece:
-            value = self.space.resolve(getattr(stage, kind), inner)
-            if kind == "auxiliary":
-                items = value if isinstance(value, tuple) else (value,)
-                found = [as_component(item) for item in items if item is not None]
-                return Piece([self.components.json(kind, one) for one in found if one is not None])
-            component = as_component(value) or default
+            component = as_component(self.space.resolve(getattr(stage, kind), inner)) or default
             return NOTHING if component is None else Piece(self.components.json(kind, component))
 
         return self.memo.get((kind, stage.name), scope, make)
+
+    def _pieces(self, stage: Stage, key: str, kind: str, scope: Scope) -> Piece:
+        """Give the components of a key that takes one or a list of them."""
+
+        def make(inner: Scope) -> Piece:
+            value = self.space.resolve(getattr(stage, key), inner)
+            items = value if isinstance(value, tuple) else (value,)
+            found = [as_component(item) for item in items if item is not None]
+            return Piece([self.components.json(kind, one) for one in found if one is not None])
+
+        return self.memo.get((key, stage.name), scope, make)
 
     def _block(self, stage: Stage, kind: str, scope: Scope) -> Piece:
         found = getattr(stage, kind)

@@ -15,17 +15,13 @@ from typing import Any
 
 from attrs import frozen
 
+from tlimb.describe.installed import RECORDED
 from tlimb.manifest import Fit, Graph, Predict, canonical
 from tlimb.manifest.contents import CONTENTS
 from tlimb.store import disk
 from tlimb.store.documents.result import Result
 from tlimb.store.store import Store
 
-RECORDED = ("torch", "lightning", "timm", "monai", "numpy", "scipy", "nibabel", "pillow")
-"""Packages whose versions stand in every result: part of a file's form, which changes only with a reason.
-
-MONAI is not installed with tlimb; user code that builds on it computes other bits with another version.
-"""
 FILE = "environment.json"
 
 Facts = Mapping[str, Any]

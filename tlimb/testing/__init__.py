@@ -21,6 +21,7 @@ import torch
 
 from tlimb import describe
 from tlimb.components import contracts, discovery
+from tlimb.describe.static import FOR_LIGHTNING
 from tlimb.testing.cohorts import check_reader as check_reader
 from tlimb.testing.emitting import check_backend as check_backend
 from tlimb.testing.images import check_augment, check_data, check_metric, check_preprocess
@@ -31,12 +32,13 @@ from tlimb.testing.learning import (
     check_scenario,
     check_weighting,
 )
+from tlimb.testing.lightning import check_callback, check_logger
 from tlimb.testing.networks import check_encoder, check_head
 from tlimb.testing.stepping import check_optimizer, check_scheduler
 from tlimb.testing.tables import check_layout
 
 
-def check_component(cls: type[contracts.Component], options: Mapping[str, Any] | None = None) -> None:
+def check_component(cls: type[Any], options: Mapping[str, Any] | None = None) -> None:
     """Check a component's description and behaviour on tiny data on the CPU.
 
     Args:
@@ -49,8 +51,13 @@ def check_component(cls: type[contracts.Component], options: Mapping[str, Any] |
     kind = next((kind for kind, found in discovery.KINDS.items() if issubclass(cls, found.base)), None)
     assert kind is not None, f"{cls.__name__} is of no known kind of component"
     assert not inspect.isabstract(cls), f"{cls.__name__} lacks {sorted(getattr(cls, '__abstractmethods__', ()))}"
+    given = dict(getattr(cls, "example", {}) if options is None else options)
+    if kind in FOR_LIGHTNING:
+        # Their signatures are Lightning's affair, so only what they do is checked.
+        assert describe.summary(cls).endswith("."), f"{cls.__name__}: the docstring begins with no full sentence"
+        CHECKS[kind](lambda *positional: cls(*positional, **copy.deepcopy(given)), cls)
+        return
     check_description(cls, kind)
-    given = dict(cls.example if options is None else options)
     lacking = [name for name, option in describe.options(cls).items() if option["required"] and name not in given]
     assert not lacking, f"`example` of {cls.__name__} lacks {lacking}"
     with torch.random.fork_rng(devices=[]):
@@ -89,4 +96,6 @@ CHECKS: Mapping[str, Callable[[Callable[..., Any], type[Any]], None]] = {
     "sampler": check_sampler,
     "metric": check_metric,
     "layout": check_layout,
+    "callback": check_callback,
+    "logger": check_logger,
 }

@@ -83,7 +83,7 @@ def _study(spec: Path, settings: Any, asked: Any, quiet: bool, planning: tuple[i
     unread = loaded.source.resolve(unread_settings(loaded.sound(), asked.profile, "run"))
     show.problems((*loaded.problems, *plan.problems, *unread), loaded.source)
     with live.display(plan.graph, quiet=quiet) as observe:
-        summary = run_graph(plan.graph, place, settled(settings, loaded.sound(), asked.profile), observe)
+        summary = run_graph(plan.graph, place, settled(settings, loaded, asked.profile), observe)
     if not settings.smoke:
         remember(plan, place, loaded)
     _end(summary, plan.graph, place, with_names)
@@ -108,11 +108,15 @@ def run_manifests(
     what: list[Path], settings: Any, asked: Any, *, quiet: bool, task: bool, with_names: bool = False
 ) -> int:
     """Run manifests and say what became of them."""
+    from attrs import evolve
+
+    from tlimb.api.onlookers import of_plan
     from tlimb.api.running import run_graph
     from tlimb.backends.plan_folder import place_of_manifests, read_manifests, read_plan
     from tlimb.cli import live
 
     place = place_of_manifests(what[0], asked)
+    settings = evolve(settings, onlookers=of_plan(what[0]))
     whole = what[0].is_dir()
     graph = read_plan(what[0], place.private)[0] if whole else read_manifests(what, place.private)
     with live.display(graph, quiet=quiet) as observe:
