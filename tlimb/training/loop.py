@@ -58,6 +58,7 @@ class Loop(pl.LightningModule):
         made_of: what is trained, and how; no part of what callbacks may copy.
         state: what the run remembers.
         best_weights: those of the best epoch, where they are kept.
+        line_written: called with the line of an epoch and the number of its last batch, before the next one begins.
         resumed: number of the batch that a resume point goes on with, None for the start; set with `restore`.
         restore: called once, when networks are on the device and callbacks have begun, to go to the resume point.
     """
@@ -73,6 +74,7 @@ class Loop(pl.LightningModule):
         self.state = TrainState()
         self.best_weights: dict[str, Tensor] = {}
         self.after = after
+        self.line_written: Callable[[Mapping[str, Any], int], None] | None = None
         self.resumed: int | None = None
         self.restore: Callable[[Loop], None] | None = None
         self._terms: dict[str, Tensor] = {}
@@ -81,7 +83,7 @@ class Loop(pl.LightningModule):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy holds: the networks, and nothing of the run that they are trained in."""
-        of_the_run = ("made_of", "state", "after", "restore", "best_weights", "_terms", "_ended")
+        of_the_run = ("made_of", "state", "after", "restore", "line_written", "best_weights", "_terms", "_ended")
         return {**super().__getstate__(), **dict.fromkeys(of_the_run)}
 
     # What Lightning asks for, in the order of a run
@@ -333,6 +335,8 @@ class Loop(pl.LightningModule):
             self._judge(at.epoch + 1, seen.monitored)
         state.history.append(line)
         self.tell_metrics()
+        if self.line_written is not None:
+            self.line_written(line, at.index)
 
     def tell_metrics(self) -> None:
         """Let callbacks read the numbers of the last epoch."""

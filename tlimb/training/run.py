@@ -103,6 +103,7 @@ class Run:
         batches = Batches(sources, setup.data, setup.seed, sizes, self.parts.sampler, *place)
         loader = load(batches, range(loop.state.index, setup.length.batches), self.parts.device, options.loader_workers)
         trainer = self._trainer(trial)
+        loop.line_written = lambda line, index: self.journal.epoch(line, loop.state.metrics(), index)
         self.journal.begin(self.job.manifest, resumed=state is not None)
         with self.job.stop_signal():
             together(self.team, self.parts.device, lambda: self._drive(loop, trainer, loader))
@@ -169,7 +170,6 @@ class Run:
         )
         if at.ends_epoch or not more:
             tell_collapse(self.job, loop, at)
-            self.journal.epoch(loop.state.history[-1], loop.state.metrics(), at.index)
         elif at.closes and (at.step + 1) % EVERY_STEPS == 0:
             self.journal.step(at.index, loop.running, rates_of(self.parts.setup.optimizer)[0])
         if at.closes and more:
