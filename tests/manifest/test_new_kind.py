@@ -19,35 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("tlimb", "schema", "specs", "generators", "tests/plan", "tests/specs", "tests/expected", "docs/identity.md")
 CLASS = '''
 @frozen
-class Double:
+class Double(Content):
     """Double a number."""
 
     kind: ClassVar[Kind] = Kind.DOUBLE
     words: ClassVar[tuple[str, str]] = ("doubling", "doublings")
     level: ClassVar[int] = 5
-    on_device: ClassVar[bool] = False
 
     number: int = entry("What is doubled.", minimum=0)
-
-    @property
-    def parent_works(self) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()
-
-    @property
-    def tolerated(self) -> frozenset[str]:
-        """Return nothing."""
-        return frozenset()
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()
-
-    @property
-    def components(self) -> Iterator[Component]:
-        """Go through nothing."""
-        yield from ()
 
 
 CONTENTS: '''
@@ -59,15 +38,17 @@ from pathlib import Path
 import torch
 
 from tlimb.manifest.contents import Double
+from tlimb.store import disk
 from tlimb.training.devices.environment import fingerprint
-from tlimb.training.job import Job, Result
+from tlimb.training.job import Draft, Job
 
 
-def double(job: Job, staged: Path) -> Result:
+def double(job: Job, staged: Path) -> Draft:
     """Double the number of a manifest."""
     head = {"tlimb": 1, "kind": "double", "work": job.manifest.work, "status": "done"}
     number = job.manifest.as_a(Double).number
-    return {**head, "environment": fingerprint(torch.device("cpu")), "doubled": 2 * number}
+    disk.write(staged / "doubled.txt", str(2 * number).encode())
+    return {**head, "environment": fingerprint(torch.device("cpu"))}
 '''
 EDITS = {
     "tlimb/manifest/contents.py": {
@@ -163,8 +144,9 @@ def test_a_new_kind_takes_four_files_and_every_command_knows_it(copy):
     assert {"schema/v1/manifest.json", "schema/v1/plan.json", "schema/v1/status.json"} == changed
 
     python(copy, "-m", "tlimb", "run", "toy.json")
-    result = json.loads((copy / "tlimb-store" / "v1" / "objects" / WORK[:2] / WORK / "result.json").read_text())
-    assert (result["kind"], result["doubled"]) == ("double", 42)
+    made = copy / "tlimb-store" / "v1" / "objects" / WORK[:2] / WORK
+    assert json.loads((made / "result.json").read_text())["kind"] == "double"
+    assert (made / "doubled.txt").read_text() == "42"
     assert "0 nodes computed" in python(copy, "-m", "tlimb", "run", "toy.json")
 
     python(copy, "-c", EVERYTHING)

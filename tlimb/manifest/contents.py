@@ -6,7 +6,7 @@ the field table of docs/identity.md follow from it, and what drawings, engines a
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from attrs import frozen
 
@@ -38,8 +38,8 @@ class Kind(StrEnum):
     REPORT = "report"
 
 
-class Content(Protocol):
-    """What the contents of all kinds answer.
+class Content:
+    """What the contents of all kinds answer; a kind says what differs from a node that reads nothing.
 
     Attributes:
         kind: the kind.
@@ -48,34 +48,41 @@ class Content(Protocol):
         on_device: it computes on the GPU where there is one.
     """
 
+    __slots__ = ()
+
     kind: ClassVar[Kind]
     words: ClassVar[tuple[str, str]]
     level: ClassVar[int]
-    on_device: ClassVar[bool]
+    on_device: ClassVar[bool] = False
 
     @property
     def parent_works(self) -> tuple[str, ...]:
         """Return the works that it reads, in order of role and position, without repeats."""
+        return ()
 
     @property
     def ancestors(self) -> tuple[str, ...]:
         """Return the works that weights come from; one of them that has diverged leaves nothing to start from."""
+        return ()
 
     @property
     def tolerated(self) -> frozenset[str]:
         """Return those of its parents that may have diverged: that they did is an answer to this node."""
+        return frozenset()
 
     @property
     def views(self) -> tuple[str, ...]:
         """Return the digests of the rows that it reads, each time one is named."""
+        return ()
 
     @property
     def components(self) -> Iterator[Component]:
         """Go through the components that it names, without those inside their options."""
+        yield from ()
 
 
 @frozen
-class Prepare:
+class Prepare(Content):
     """Decode the images of a view into the cache."""
 
     kind: ClassVar[Kind] = Kind.PREPARE
@@ -85,21 +92,6 @@ class Prepare:
 
     data: Component = entry("Data module.")
     view: Digest = entry("Digest of the rows.")
-
-    @property
-    def parent_works(self) -> tuple[str, ...]:
-        """Return nothing: a cache fill reads images alone."""
-        return ()
-
-    @property
-    def ancestors(self) -> tuple[str, ...]:
-        """Return nothing."""
-        return ()
-
-    @property
-    def tolerated(self) -> frozenset[str]:
-        """Return nothing."""
-        return frozenset()
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -113,7 +105,7 @@ class Prepare:
 
 
 @frozen
-class Fit:
+class Fit(Content):
     """Train an encoder and its heads."""
 
     kind: ClassVar[Kind] = Kind.FIT
@@ -255,7 +247,7 @@ class Model:
 
 
 @frozen
-class Predict:
+class Predict(Content):
     """Apply weights to rows and keep the predictions."""
 
     kind: ClassVar[Kind] = Kind.PREDICT
@@ -287,19 +279,9 @@ class Predict:
         return (self.model,)
 
     @property
-    def tolerated(self) -> frozenset[str]:
-        """Return nothing: weights that have diverged predict nothing."""
-        return frozenset()
-
-    @property
     def views(self) -> tuple[str, ...]:
         """Return the digest of the rows that are predicted."""
         return (self.view,)
-
-    @property
-    def components(self) -> Iterator[Component]:
-        """Go through nothing: what it needs stands in the passport of the weights."""
-        yield from ()
 
 
 @frozen
@@ -310,7 +292,7 @@ class Candidates:
 
 
 @frozen
-class Select:
+class Select(Content):
     """Choose the candidate that is best on validation."""
 
     kind: ClassVar[Kind] = Kind.SELECT
@@ -334,19 +316,9 @@ class Select:
         return tuple(dict.fromkeys(work for works in self.candidates for work in works))
 
     @property
-    def ancestors(self) -> tuple[str, ...]:
-        """Return nothing: a selection applies no weights."""
-        return ()
-
-    @property
     def tolerated(self) -> frozenset[str]:
         """Return all candidates: one that has diverged cannot win, and the others can."""
         return frozenset(self.parent_works)
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Return nothing: a selection reads predictions."""
-        return ()
 
     @property
     def components(self) -> Iterator[Component]:

@@ -4,13 +4,14 @@ A result is a pure function of work and environment; times, hosts and attempts a
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from attrs import frozen
 
 from tlimb.manifest.canonical import Json
-from tlimb.manifest.contents import Kind
+from tlimb.manifest.contents import CONTENTS, Kind
 from tlimb.manifest.fields import Digest, entry
 from tlimb.manifest.forms import fits
 from tlimb.manifest.parsing import check_format
@@ -141,7 +142,19 @@ class SelectResult(Result):
 RESULTS: Mapping[str, type[Result]] = {
     one.kind.value: one for one in (PrepareResult, FitResult, PredictResult, SelectResult)
 }
-"""The class of each kind that leaves a result."""
+"""The class of each kind whose result has keys of its own."""
+
+
+@cache
+def class_of(kind: str) -> type[Result] | None:
+    """Return the class of a kind's results; None for a word that is no kind.
+
+    A kind that leaves artefacts and no keys of its own needs no class here.
+    """
+    if kind in RESULTS or kind not in {one.value for one in CONTENTS}:
+        return RESULTS.get(kind)
+    made: type[Result] = frozen(kw_only=True)(type(f"{kind.capitalize()}Result", (Result,), {"kind": Kind(kind)}))
+    return made
 
 
 def result_of(whole: Mapping[str, Json], path: Path | str) -> Result:
@@ -156,7 +169,7 @@ def result_of(whole: Mapping[str, Json], path: Path | str) -> Result:
         ValueError: it is not of its kind's form.
     """
     check_format(whole, FORMAT, path)
-    cls = RESULTS.get(str(whole.get("kind")))
+    cls = class_of(str(whole.get("kind")))
     if cls is None or not fits(whole, cls):
         raise ValueError("it is not of the form of a result")
     # Importing cattrs takes longer than many commands that read no result.
