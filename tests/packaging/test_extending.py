@@ -7,7 +7,7 @@ import environments
 import pytest
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
-SECTIONS = ("An architecture", "An objective", "A dataset", "A scenario", "A backend")
+SECTIONS = ("An architecture", "An objective", "A dataset", "A scenario", "A callback", "An observer", "A backend")
 BLOCK = re.compile(r"(?:^As `([^`]+)`[^\n]*:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -40,7 +40,7 @@ def project(tmp_path_factory):
     return folder / "study", programs
 
 
-def test_each_of_the_five_has_one_file_and_one_test_and_commands():
+def test_each_of_them_has_one_file_and_one_test_and_commands():
     for section in SECTIONS:
         blocks = BLOCK.findall(sections()[section])
         files = [path for path, _, _ in blocks]

@@ -110,6 +110,7 @@ STAGE = {
     "objective": [("{regression: {target: age}}", "{regression: {target: weight}}")],
     "heads": [("    objective: {regression: {target: age}}\n", f"    heads: {{age_of: {HEAD}}}\n")],
     "auxiliary": [("    from: pre", "    from: pre\n    auxiliary: {l2_sp: {}}")],
+    "callbacks": [("    trainer:", "    callbacks: [my_lab.hooks.Mine: {}]\n    trainer:")],
     "weighting": [("    trainer:", "    weighting: {my_lab.w.Equal: {}}\n    trainer:")],
     "sampler": [("    trainer:", "    sampler: {my_lab.s.Balanced: {}}\n    trainer:")],
     "scenario": [("    trainer:", "    scenario: {my_lab.s.Mixed: {}}\n    trainer:")],
