@@ -73,8 +73,8 @@ def whole_and_killed(people, manifest, name, numbers, **options):
                 )
         again, continued = run(people, manifest, f"{name}-{number}", checkpoint_every_steps=1, **options)
         assert again.code == 0, again.reason
-        found[number] = continued.result(manifest.work)["digest"]
-    return store.result(manifest.work)["digest"], found
+        found[number] = continued.result(manifest.work).digest
+    return store.result(manifest.work).digest, found
 
 
 @pytest.mark.parametrize("name", ["ema", "lines"])
@@ -150,7 +150,7 @@ def whole_and_killed_or_not(people, manifest, name):
     outcome, store = run(people, manifest, f"{name}-killed", checkpoint_every_steps=1)
     if outcome.code:
         return outcome, outcome.reason
-    found = store.result(manifest.work)["digest"]
+    found = store.result(manifest.work).digest
     lines = store.base / "records" / manifest.work / "training" / "lines.txt"
     return outcome, found + (lines.read_text() if lines.is_file() else "")
 
@@ -161,7 +161,7 @@ def test_metrics_that_callbacks_read_are_those_of_the_run_so_they_are_equal_afte
     whole, killed = whole_and_killed(people, manifest, "stop", [1, 2, 3, 4, 5])
     assert set(killed.values()) == {whole}
     result = Store(people.places("stop-whole").store).result(manifest.work)
-    assert (result["epochs"], result["stopped_early"]) == (2, True)
+    assert (result.epochs, result.stopped_early) == (2, True)
 
 
 def test_lightnings_monitors_look_on_and_change_nothing(people):
@@ -177,6 +177,14 @@ def test_an_observer_that_changes_something_ends_the_run_by_name(people, what):
     outcome, _ = run(people, study(people), f"meddles-{what}", observers=(toy("ToyMeddler", what=what),))
     assert outcome.code == 64
     assert "observer-interferes: the observer toy_lab.ToyMeddler changes" in outcome.reason
+
+
+@pytest.mark.parametrize("options", [{}, {"logging_interval": "day"}], ids=["without a logger", "with a wrong option"])
+def test_what_lightning_refuses_is_a_mistake_of_the_study_in_its_words(people, options):
+    observer = lightnings("LearningRateMonitor", **options)
+    outcome, _ = run(people, study(people), "refused", observers=(observer,))
+    assert outcome.code == 64
+    assert outcome.reason.startswith("bad-option: Lightning refuses it: ")
 
 
 @pytest.mark.parametrize("part", ["callback", "observer"])
@@ -234,6 +242,7 @@ def test_a_logger_is_told_the_options_of_the_manifest_and_what_the_plan_calls_th
 
 
 def test_tensorboards_event_file_holds_each_number_once(people):
+    pytest.importorskip("tensorboardX")
     tensorboard = {"class": "tlimb.components.loggers.tensorboard.TensorBoard", "revision": 1, "options": {}}
     manifest = study(people)
     with pytest.raises(Crash):
