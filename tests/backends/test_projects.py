@@ -321,3 +321,8 @@ def test_a_folder_in_which_nextflow_cannot_start_is_told_when_emitting(tmp_path,
     assert found["local"] == found["listing"] == []
     assert [one.code for one in found["nextflow"]] == ([] if letters is None else ["path-not-allowed"])
     assert letters is None or found["nextflow"][0].message.endswith(f"its path holds {letters}")
+
+
+@pytest.mark.parametrize(("modules", "said"), [(["lab"], "lab`"), (["lab", "lightning"], "'lab lightning'`")])
+def test_the_page_of_a_project_for_make_names_all_code_that_is_to_be_allowed(modules, said):
+    assert f"make ALLOW={said}" in files(SMALL, "local", modules=tuple(modules))["README.md"]

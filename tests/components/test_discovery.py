@@ -1,5 +1,6 @@
 """Components are found by name or path; only granted code is used, and only as what the place asks for."""
 
+import subprocess
 import sys
 import textwrap
 
@@ -114,3 +115,16 @@ def test_a_component_of_another_kind_inside_an_option_is_refused():
     wanted = of(f"{HERE}.data.volume_3d.Volume3D", preprocess=[of(f"{HERE}.optimizers.sgd.SGD", lr=0.1)])
     with pytest.raises(TlimbError, match="not a Preprocess"):
         discovery.instantiate(wanted, contracts.DataModule)
+
+
+def test_lightning_is_loaded_only_where_a_callback_or_logger_is_asked_for():
+    code = (
+        "import sys\n"
+        "from tlimb.components import discovery\n"
+        "assert discovery.names('callback') == () and 'csv' in discovery.names('logger')\n"
+        "discovery.path_of('architecture', 'sfcn')\n"
+        "assert 'lightning' not in sys.modules\n"
+        "print(discovery.KINDS['callback'].base.__name__)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "Callback\n"

@@ -1,4 +1,4 @@
-"""An editor offers callbacks, observers and loggers, and the options of those that the study names or its code holds."""
+"""An editor offers callbacks, observers and loggers, with the options of those that a study names or its code has."""
 
 import pytest
 

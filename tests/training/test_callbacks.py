@@ -185,6 +185,14 @@ def test_an_observer_that_changes_something_ends_the_run_by_name(people, what):
     assert "observer-interferes: the observer toy_hooks.ToyMeddler changes" in outcome.reason
 
 
+@pytest.mark.parametrize("options", [{}, {"logging_interval": "day"}], ids=["without a logger", "with a wrong option"])
+def test_what_lightning_refuses_is_a_mistake_of_the_study_in_its_words(people, options):
+    observer = lightnings("LearningRateMonitor", **options)
+    outcome, _ = run(people, study(people), "refused", observers=(observer,))
+    assert outcome.code == 64
+    assert outcome.reason.startswith("bad-option: Lightning refuses it: ")
+
+
 @pytest.mark.parametrize("part", ["callback", "observer"])
 def test_what_stops_by_the_clock_is_refused(people, part):
     timer = lightnings("Timer", duration="00:00:01:00")
@@ -240,6 +248,7 @@ def test_a_logger_is_told_the_options_of_the_manifest_and_what_the_plan_calls_th
 
 
 def test_tensorboards_event_file_holds_each_number_once(people):
+    pytest.importorskip("tensorboardX")
     tensorboard = {"class": "tlimb.components.loggers.tensorboard.TensorBoard", "revision": 1, "options": {}}
     manifest = study(people)
     with pytest.raises(Crash):

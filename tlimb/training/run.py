@@ -48,6 +48,10 @@ def fit(job: Job, staged: Path) -> Draft:
             return write_fit(job, run.parts, run.trained, staged)
         except DivergedError as error:
             return write_diverged(job, run.parts, run.trained, staged, str(error))
+    except MisconfigurationException as error:
+        # Lightning's word for a mistake of whoever set options: of a callback, an observer or a logger.
+        problem = Problem("bad-option", f"Lightning refuses it: {str(error).strip().splitlines()[0]}")
+        raise TlimbError(problem, ExitCode.USAGE) from error
     finally:
         if team is not None:
             team.stop()
