@@ -190,7 +190,7 @@ def test_what_lightning_refuses_is_a_mistake_of_the_study_in_its_words(people, o
     observer = lightnings("LearningRateMonitor", **options)
     outcome, _ = run(people, study(people), "refused", observers=(observer,))
     assert outcome.code == 64
-    assert outcome.reason.startswith("bad-option: Lightning refuses it: ")
+    assert outcome.reason.startswith("callback-unfit: ")
 
 
 @pytest.mark.parametrize("part", ["callback", "observer"])

@@ -5,9 +5,9 @@ hands them to the loop (`tlimb.training.loop`); `tlimb.training.outputs` writes 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -48,10 +48,6 @@ def fit(job: Job, staged: Path) -> Draft:
             return write_fit(job, run.parts, run.trained, staged)
         except DivergedError as error:
             return write_diverged(job, run.parts, run.trained, staged, str(error))
-    except MisconfigurationException as error:
-        # Lightning's word for a mistake of whoever set options: of a callback, an observer or a logger.
-        problem = Problem("bad-option", f"Lightning refuses it: {str(error).strip().splitlines()[0]}")
-        raise TlimbError(problem, ExitCode.USAGE) from error
     finally:
         if team is not None:
             team.stop()
@@ -106,21 +102,11 @@ class Run:
         place = (0, 1) if self.team is None else (self.team.rank, self.team.count)
         batches = Batches(sources, setup.data, setup.seed, sizes, self.parts.sampler, *place)
         loader = load(batches, range(loop.state.index, setup.length.batches), self.parts.device, options.loader_workers)
-        trainer = self._trainer(trial)
         loop.line_written = lambda line, index: self.journal.epoch(line, loop.state.metrics(), index)
-        self.journal.begin(self.job.manifest, resumed=state is not None)
-        with self.job.stop_signal():
-            together(self.team, self.parts.device, lambda: self._drive(loop, trainer, loader))
-
-    def _drive(self, loop: Loop, trainer: StudyTrainer, loader: Iterable[Any]) -> None:
-        try:
-            drive(loop, trainer, loader)
-        except MisconfigurationException as error:
-            # What Lightning says of a callback or logger that cannot work here names no file and nobody.
-            help_ = "LearningRateMonitor and its like want a logger:   execution: {loggers: [csv]}"
-            raise TlimbError(
-                Problem("callback-unfit", str(error).partition("\n")[0], help=help_), ExitCode.USAGE
-            ) from error
+        with self.job.stop_signal(), _misfits_told():
+            trainer = self._trainer(trial)
+            self.journal.begin(self.job.manifest, resumed=state is not None)
+            together(self.team, self.parts.device, lambda: drive(loop, trainer, loader))
 
     def _resume_point(self) -> State | None:
         return self.job.store.load_state(self.job.manifest.work, resume.tag(self.parts.environment))
@@ -211,6 +197,21 @@ class Run:
         self._saving_took, self._saved_at, self._saved_step = time.perf_counter() - began, seconds(), at.step + 1
         self.job.facts["saves"] = self.job.facts.get("saves", 0) + 1
         self.job.facts["saving_s"] = self.job.facts.get("saving_s", 0.0) + self._saving_took
+
+
+@contextmanager
+def _misfits_told() -> Iterator[None]:
+    """Say in Lightning's own words, which name no file and nobody, what it refuses of callbacks and loggers.
+
+    Raises:
+        TlimbError: it refuses something (64).
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        help_ = "LearningRateMonitor and its like want a logger:   execution: {loggers: [csv]}"
+        problem = Problem("callback-unfit", str(error).strip().partition("\n")[0], help=help_)
+        raise TlimbError(problem, ExitCode.USAGE) from error
 
 
 def _refuse_unbuilt(content: Fit) -> None:
