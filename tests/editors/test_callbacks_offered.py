@@ -1,7 +1,7 @@
 """An editor offers callbacks, observers and loggers, with the options of those that a study names or its code has."""
 
 import pytest
-from tlimb.api.editor import Files
+from tlimb.editor.editor_files import Files
 
 from tlimb.language.source import read
 
