@@ -1,8 +1,8 @@
 """An editor offers callbacks, observers and loggers, with the options of those that a study names or its code has."""
 
 import pytest
-from tlimb.editor.editor_files import Files
 
+from tlimb.editor.editor_files import Files
 from tlimb.language.source import read
 
 KEY = 10
