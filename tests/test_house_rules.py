@@ -57,54 +57,6 @@ KNOW_JSON = {
 }
 """Files outside the room of manifests that know the content of a manifest as JSON, each with its reason."""
 
-PROMISED = {
-    1: "killed anywhere, the same result",
-    2: "little work is lost by a kill",
-    3: "a result exists if and only if it is complete",
-    4: "equal work is done once, by any number of processes",
-    5: "exit codes are a contract",
-    6: "the deadline is kept without a signal",
-    7: "the key covers content, never paths or times",
-    8: "moving the project recomputes nothing",
-    9: "a corrupt entry is found, kept apart and recomputed",
-    10: "what is not finite ends the run and says so",
-    11: "rankings count what is missing and never rank what is not finite",
-    12: "one failed run never stops its siblings",
-    13: "a changed bit of an image never reaches a batch",
-    14: "all bad images are found before training",
-    15: "no header decides how much memory is taken or which file is read",
-    16: "any bytes as a spec end in diagnostics",
-    17: "the size of a plan is bounded before it is expanded",
-    18: "emitted files are equal on every machine",
-    19: "no string of a spec becomes emitted code",
-    20: "compiling imports no user code and opens no network",
-    21: "no pickle from outside",
-    22: "no names of people, files or folders where results are shared",
-    24: "plans killed and run again on any engine reach the same ranking",
-    25: "every promise has a test that names it",
-}
-LATER = {
-    23: "no telemetry",
-}
-"""Promises that this release does not claim yet."""
-
-KNOW_JSON = {
-    "tlimb/plan/stages.py": "writes contents of trainings",
-    "tlimb/plan/expand.py": "writes all other contents",
-    "tlimb/plan/write.py": "joins texts of parts",
-    "tlimb/plan/diff.py": "compares leaf by leaf",
-    "tlimb/cli/overview.py": "prints it whole",
-}
-"""Files outside the room of manifests that know the content of a manifest as JSON, each with its reason."""
-
-STILL_KNOW_JSON = {
-    *(f"tlimb/runner/{name}.py" for name in (
-        "agenda", "artefacts", "execute", "fit", "inherit", "kinds", "modules", "nodes", "rehearsal",
-    )),
-    *(f"tlimb/deep/{name}.py" for name in ("alike", "check", "losses", "rehearsal")),
-}  # fmt: skip
-"""Files that are still to read contents as objects; this list only shrinks."""
-
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ".cff", ".txt", ".cfg", ".sh", ""}
 FORBIDDEN = {
     r"(^|[\s\"'(=:])/(root|work|home|Users|mnt)/[A-Za-z]": "a path of one machine",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from whole_manifests import FIT, A, B
 
+from tests.diagnostics.conftest import BASE, people
 from tlimb import cli
 from tlimb.backends import manifest_files
 from tlimb.backends.checked_manifests import MOST_BYTES, Checked
@@ -148,28 +149,11 @@ def test_the_memory_begins_anew_when_it_is_full_and_survives_what_is_no_memory(t
     assert not Checked(None).knows(shas[0])
 
 
-SPEC = """
-tlimb: 1
-datasets:
-  clinic:
-    files: {table: {file: people.tsv, image: "images/{participant_id}.npy"}}
-    split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}
-defaults:
-  dataset: clinic
-  data: {bio_image: {spacing_mm: 8, crop: [20, 24, 20]}}
-  architecture: {resnet3d: {depth: 10}}
-  objective: {classification: {target: sex}}
-  optimizer: {adamw: {lr: 1e-3}}
-  trainer: {epochs: 2, batch_size: 2}
-stages: {train: {}}
-tests: {held_out: {of: train}}
-"""
+SPEC = "".join(BASE.values())
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    from tests.diagnostics.conftest import people
-
     people(tmp_path, {})
     (tmp_path / "study.yaml").write_text(SPEC)
     monkeypatch.chdir(tmp_path)

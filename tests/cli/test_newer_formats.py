@@ -4,28 +4,13 @@ import json
 
 import pytest
 
-from tests.diagnostics.conftest import people
+from tests.diagnostics.conftest import BASE, people
 from tests.store.drafts import draft
 from tlimb import cli
 from tlimb.manifest import canonical
 from tlimb.store import Store, disk, seal
 
-SPEC = """
-tlimb: 1
-datasets:
-  clinic:
-    files: {table: {file: people.tsv, image: "images/{participant_id}.npy"}}
-    split: {holdout: {train: 0.6, val: 0.2, test: 0.2}}
-defaults:
-  dataset: clinic
-  data: {bio_image: {spacing_mm: 8, crop: [20, 24, 20]}}
-  architecture: {resnet3d: {depth: 10}}
-  objective: {classification: {target: sex}}
-  optimizer: {adamw: {lr: 1e-3}}
-  trainer: {epochs: 2, batch_size: 2}
-stages: {train: {}}
-tests: {held_out: {of: train}}
-"""
+SPEC = "".join(BASE.values())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tlimb.project import Project
 def predictions(
     plan: Plan, place: Project, *, with_ids: bool = False, with_private: bool = False
 ) -> tuple[str, list[str]]:
-    """Give all predictions as CSV, one line a row of a test, a head and a run.
+    """Return all predictions as CSV, one line a row of a test, a head and a run.
 
     Args:
         plan: the plan.

@@ -30,7 +30,7 @@ MANIFESTS = ("plan/manifests/", "plan/packs/", "plan/others.jsonl")
 
 
 def project_files(chosen: Backend, made: Emission) -> Iterator[tuple[str, Iterable[str]]]:
-    """Give every file of a project: the backend's own, the plan, the user's code, and an example of places.
+    """Return every file of a project: the backend's own, the plan, the user's code, and an example of places.
 
     Raises:
         TlimbError: a string would become code and must not.
@@ -106,7 +106,7 @@ def unstartable(chosen: Backend, folder: Path) -> Iterator[Problem]:
 
 
 def _index(folder: Path) -> dict[str, set[str]]:
-    """Give what tlimb wrote into a folder, path -> sha256; two of them where an emission was interrupted.
+    """Return what tlimb wrote into a folder, path -> sha256; two of them where an emission was interrupted.
 
     A list that is damaged says nothing, and a path in it that leads out of the folder is nobody's.
     """
@@ -154,7 +154,7 @@ def _refuse_foreign(folder: Path, texts: Mapping[str, bytes], before: Mapping[st
 
 
 def _in_the_way(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """Give what is no folder, or a link, where a folder of the project would be made."""
+    """Return what is no folder, or a link, where a folder of the project would be made."""
     for name in _folders(names):
         path = folder / name
         if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):

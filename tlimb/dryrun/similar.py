@@ -59,7 +59,7 @@ class Grouping:
     _alike: Alike = field(factory=Alike, init=False)
 
     def groups(self, graph: Graph) -> list[Group]:
-        """Give the groups, parents before their children."""
+        """Return the groups, parents before their children."""
         found: dict[tuple[Any, ...], Group] = {}
         of: dict[str, Group] = {}
         for node, fit in graph.of(Fit):

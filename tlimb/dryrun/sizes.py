@@ -133,7 +133,7 @@ def apart(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> tuple[str,
 
 
 def beyond(name: str, encoder: Encoder, unexpected: Sequence[str]) -> Problem | None:
-    """Say that a file has tensors inside modules of this network that the network has not; None when it has none.
+    """Describe that a file has tensors inside modules of this network that the network has not; None when it has none.
 
     All of the network is found in such a file, and yet it may be another one: with shortcuts that this one lacks, say.
     """

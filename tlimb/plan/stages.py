@@ -256,7 +256,7 @@ class Stages:
         return self.memo.get((kind, stage.name), scope, make)
 
     def _pieces(self, stage: Stage, key: str, kind: str, scope: Scope) -> Piece:
-        """Give the components of a key that takes one or a list of them."""
+        """Return the components of a key that takes one or a list of them."""
 
         def make(inner: Scope) -> Piece:
             value = self.space.resolve(getattr(stage, key), inner)

@@ -12,7 +12,7 @@ MANY = 8
 
 
 def kinds(graph: Graph, store: Store) -> list[list[Manifest]]:
-    """Give the trainings that are to do, those that are alike together; empty where they are few.
+    """Return the trainings that are to do, those that are alike together; empty where they are few.
 
     Alike are trainings as `tlimb.manifest.alike` has it, on images of one size: what fails for one on two batches fails
     for all. One that is alone in its kind is not given, since its check would be half of what it finds.
@@ -29,7 +29,7 @@ def kinds(graph: Graph, store: Store) -> list[list[Manifest]]:
 
 
 def stands_for_all(code: int) -> bool:
-    """Say whether a check that ended so fails its kind.
+    """Return whether a check that ended so fails its kind.
 
     Bad images, a full disk and diverging are the affair of single runs; so is a signal from outside.
     """

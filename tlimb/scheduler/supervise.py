@@ -46,6 +46,7 @@ from tlimb.scheduler.similar import kinds, stands_for_all
 from tlimb.store import Store
 from tlimb.store.claims import Claims
 from tlimb.store.disk import private_folder
+from tlimb.store.documents import record
 from tlimb.store.environments import here, same_only
 
 Observer = Callable[[Event], None]
@@ -281,15 +282,7 @@ class _Supervisor:
         """Note the end of a child that could not do so itself, in the work's record too."""
         began = self.running.pop(work, time.time())
         if not recorded:
-            attempt = {
-                "began": began,
-                "ended": time.time(),
-                "host": socket.gethostname(),
-                "code": code,
-                "reason": reason,
-                "log": ipc.log_of(log_of or work),
-            }
-            self.agenda.store.add_attempt(work, attempt)
+            self.agenda.store.add_attempt(work, record.ended(began, code, reason, log=ipc.log_of(log_of or work)))
         self._end(work, code, reason, False)
 
     def _lost(self, work: str, code: int, reason: str) -> None:

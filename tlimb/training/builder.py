@@ -110,7 +110,7 @@ class Builder:
         return made
 
     def owned(self, learners: Mapping[str, Learner], network: Network, inputs: Inputs) -> dict[str, nn.Module]:
-        """Let scenario, weighting and auxiliaries make their own layers."""
+        """Make the layers of scenario, weighting and auxiliaries."""
         with self.construction():
             return own_layers(learners, network, inputs, self.fit.seed)
 

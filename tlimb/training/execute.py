@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import socket
 import time
 import traceback
 import warnings
@@ -16,7 +15,7 @@ from tlimb.protocol.executors import EXECUTORS, function
 from tlimb.protocol.options import BAD_IMAGES, BadImagesError, DivergedError, Options, Outcome, Places, YieldError
 from tlimb.store import Store, disk, seal
 from tlimb.store.disk import private_folder
-from tlimb.store.documents import Result
+from tlimb.store.documents import Result, record
 from tlimb.store.documents.passport import read_passport
 from tlimb.store.environments import Here, same_only
 from tlimb.training.devices.environment import every
@@ -124,14 +123,6 @@ def _keep(job: Job, where: str, text: str) -> None:
 
 def _note(job: Job, began: float, code: int, reason: str) -> None:
     """Add this attempt to the work's record, which is outside every equality promise."""
-    attempt = {
-        "began": began,
-        "ended": time.time(),
-        "host": socket.gethostname(),
-        "code": code,
-        "reason": reason,
-        "decoded": job.counter.decoded,
-        "cached": job.counter.cached,
-        **job.facts,
-    }
+    counter = job.counter
+    attempt = record.ended(began, code, reason, decoded=counter.decoded, cached=counter.cached, **job.facts)
     job.store.add_attempt(job.manifest.work, attempt)

@@ -44,7 +44,7 @@ class Segments:
                 yield next(self._batches)
 
     def close(self) -> None:
-        """Let go of the iterator, and with it of the processes that prepare batches."""
+        """Release the iterator, and with it the processes that prepare batches."""
         self._batches = None
 
 

@@ -116,7 +116,7 @@ class Loop(pl.LightningModule):
             raise RuntimeError("the processes of this run have read different resume points")
 
     def on_train_epoch_start(self) -> None:
-        """Tell the caller of the epoch before: all its hooks, and those of this one's beginning, are behind it."""
+        """Report the previous epoch, once its hooks and those of this epoch's start have run."""
         self._tell(more=True)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -162,7 +162,7 @@ class Loop(pl.LightningModule):
         self.state.index = index + 1
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Tell the caller, unless the epoch ends here: then validation and its hooks come before."""
+        """Report the batch, unless it ends the epoch: validation and its hooks come first then."""
         at = self.made_of.length.at(self.state.index - 1)
         if at.ends_epoch:
             self._ended = at
@@ -339,7 +339,7 @@ class Loop(pl.LightningModule):
             self.line_written(line, at.index)
 
     def tell_metrics(self) -> None:
-        """Let callbacks read the numbers of the last epoch."""
+        """Show callbacks the numbers of the last epoch."""
         assert isinstance(self.trainer, StudyTrainer)
         self.trainer.study_metrics = {name: torch.tensor(value) for name, value in self.state.metrics().items()}
 
@@ -374,7 +374,7 @@ class Loop(pl.LightningModule):
 
 
 def _explain(error: ValueError, samples: int) -> Exception:
-    """Say what a user can do about batch normalisation of a single value, which has no variance."""
+    """Return what a user can do about batch normalisation of a single value, which has no variance."""
     if "more than 1 value per channel" not in str(error):
         return error
     message = f"a batch of {samples} leaves batch normalisation a single value per channel"

@@ -66,7 +66,7 @@ def write_diverged(job: Job, parts: Prepared, loop: Loop, staged: Path, reason: 
 
 
 def passport(job: Job, parts: Prepared) -> dict[str, Any]:
-    """Give what anybody needs to use the weights rightly, and which views they have seen, ancestors included.
+    """Return what anybody needs to use the weights rightly, and which views they have seen, ancestors included.
 
     Keyed identities of people are not in it: the key differs from group to group, and equal work must give equal
     bytes. They are kept beside the object, see `note_seen`.

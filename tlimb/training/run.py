@@ -201,7 +201,7 @@ class Run:
 
 @contextmanager
 def _misfits_told() -> Iterator[None]:
-    """Say in Lightning's own words, which name no file and nobody, what it refuses of callbacks and loggers.
+    """Report what Lightning refuses, in its words, which name no file and no participant, of callbacks and loggers.
 
     Raises:
         TlimbError: it refuses something (64).

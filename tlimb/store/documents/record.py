@@ -3,8 +3,11 @@
 A record is written by whoever ran, or watched a run die. What cannot be read of it is as good as absent.
 """
 
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -66,6 +69,18 @@ class Attempt:
     def failed_for_good(self) -> bool:
         """Return whether it left no result and nobody starts it again; what has diverged left one."""
         return self.ends_as not in (ExitCode.DONE, ExitCode.YIELDED, ExitCode.DIVERGED) and not self.killed
+
+
+def ended(began: float, code: int, reason: str, **more: Any) -> dict[str, Any]:
+    """Return an attempt that has just ended on this machine, as the store adds it to a record.
+
+    Args:
+        began: start, seconds since the epoch.
+        code: exit code.
+        reason: why it did not end well; empty where it did.
+        **more: other fields of `Attempt`.
+    """
+    return {"began": began, "ended": time.time(), "host": socket.gethostname(), "code": code, "reason": reason, **more}
 
 
 @frozen

@@ -32,13 +32,13 @@ class Volumes:
     shape: tuple[int, ...]
 
     def take(self, rows: Tensor) -> Tensor:
-        """Give the volumes of some rows, (batch, channel, *spatial) float32, copied, on the device where they lie."""
+        """Return the volumes of some rows, (batch, channel, *spatial) float32, copied, on the device where they lie."""
         if self.stacked is not None:
             return self.stacked[rows]
         return torch.from_numpy(np.stack([self.mapped[int(row)] for row in rows]))
 
     def resident(self, device: torch.device) -> "Volumes":
-        """Give the same volumes in the memory of a GPU, where they take no more than a third of what is free there."""
+        """Return the same volumes in the memory of a GPU, where they take at most a third of what is free there."""
         if device.type != "cuda" or self.stacked is None:
             return self
         free, _ = torch.cuda.mem_get_info(device)

@@ -137,7 +137,7 @@ def _value(
 def pretext_loss(
     network: Network, part: ValidationPart, name: str, batch_size: int, device: torch.device, precision: str
 ) -> float:
-    """Give the mean loss of what the images themselves teach; what is random in it is the same at every call."""
+    """Return the mean loss of what the images themselves teach; what is random in it is the same at every call."""
     objective = network.objectives[name]
     assert isinstance(objective, Pretext)
     targets, valid = part.tensors[name]

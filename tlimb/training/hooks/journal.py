@@ -57,7 +57,7 @@ class Journal:
         return cls([Deaf()] if components else [])
 
     def begin(self, manifest: Manifest, resumed: bool) -> None:
-        """Tell what is trained: the options of the manifest, and what the plan calls the run."""
+        """Pass on what is trained: the options of the manifest, and what the plan calls the run."""
         if not self.loggers or resumed:
             return
         known = flat(unstructure(manifest.as_a(Fit)))
@@ -67,13 +67,13 @@ class Journal:
             one.log_hyperparams(known)
 
     def step(self, index: int, losses: Callable[[], Mapping[str, float]], rates: Sequence[float]) -> None:
-        """Tell of the running epoch, after batch `index`; its losses are asked for only where somebody listens."""
+        """Report the running epoch, after batch `index`; its losses are asked for only where somebody listens."""
         if self.loggers:
             lr = {f"lr/{number}": rate for number, rate in enumerate(rates)}
             self._tell({**{f"running/{name}": value for name, value in losses().items()}, **lr}, index)
 
     def epoch(self, line: Mapping[str, Any], metrics: Mapping[str, float], index: int) -> None:
-        """Tell of an epoch that has ended with batch `index`: its line of the history."""
+        """Report an epoch that has ended with batch `index`: its line of the history."""
         if not self.loggers:
             return
         more = {f"gradients/{name}": value for name, value in line.get("gradients", {}).items()}
