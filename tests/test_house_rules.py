@@ -12,11 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 
-LONG_FILES = {
-    "tlimb/language/model.py": "one declarative table: every key of the language with its description",
-}
-"""Files above the ceiling, each with its reason; this list only shrinks."""
-
 PROMISED = {
     1: "killed anywhere, the same result",
     2: "little work is lost by a kill",
@@ -86,14 +81,8 @@ def test_no_file_is_longer_than_the_ceiling():
         name_of(path): lines
         for path in python_files("tlimb", "tests", "benchmarks")
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
-        and name_of(path) not in LONG_FILES
     }
-    assert not long, f"split by idea, or give the reason in LONG_FILES: {long}"
-
-
-def test_no_exception_for_a_long_file_has_outlived_its_reason():
-    for name in LONG_FILES:
-        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) > LONGEST_FILE, name
+    assert not long, f"split by idea: {long}"
 
 
 def test_no_function_is_longer_than_the_ceiling():

@@ -190,7 +190,7 @@ def _nodes(found: Any) -> Iterator[Choice | Compare | Range]:
     elif isinstance(found, tuple):
         for inner in found:
             yield from _nodes(inner)
-    elif attrs.has(type(found)) and type(found).__module__.endswith(".model"):
+    elif attrs.has(type(found)) and type(found).__module__.startswith("tlimb.language.model."):
         for field in attrs.fields(type(found)):
             yield from _nodes(getattr(found, field.name))
     else:
