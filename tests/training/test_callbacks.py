@@ -194,6 +194,16 @@ def test_what_lightning_refuses_is_a_mistake_of_the_study_in_its_words(people, o
 
 
 @pytest.mark.parametrize("part", ["callback", "observer"])
+@pytest.mark.parametrize("start", [1, 2], ids=["at once", "later"])
+def test_a_callback_that_sets_epochs_or_a_scheduler_of_its_own_is_refused_not_ignored(people, part, start):
+    averaging = lightnings("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=start)
+    manifest = study(people, averaging) if part == "callback" else study(people)
+    outcome, _ = run(people, manifest, f"swa-{part}-{start}", observers=(averaging,) if part == "observer" else ())
+    assert outcome.code == 64
+    assert "a callback" in outcome.reason or "observer-interferes" in outcome.reason
+
+
+@pytest.mark.parametrize("part", ["callback", "observer"])
 def test_what_stops_by_the_clock_is_refused(people, part):
     timer = lightnings("Timer", duration="00:00:01:00")
     manifest = study(people, timer) if part == "callback" else study(people)

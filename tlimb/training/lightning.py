@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from tlimb.training.data.batches import StepInfo, TrainLength
 
@@ -69,6 +70,23 @@ class StudyTrainer(pl.Trainer):
     def callback_metrics(self) -> dict[str, Any]:
         """Return the last epoch's numbers, which are the same after a restart."""
         return self.study_metrics
+
+
+def refuse_another_course(trainer: pl.Trainer, epochs: int, scheduler: Any) -> None:
+    """Refuse callbacks that set the trainer's epochs, schedulers or accumulation: the study alone says these.
+
+    Without it a callback such as Lightning's stochastic weight averaging, which asks for one epoch more and a scheduler
+    of its own, would be without effect and nobody would know.
+
+    Raises:
+        MisconfigurationException: a callback has changed one of them.
+    """
+    if trainer.max_epochs != epochs:
+        raise MisconfigurationException("a callback changes the number of epochs, which only `trainer.epochs` sets")
+    if any(config.scheduler is not scheduler for config in trainer.lr_scheduler_configs):
+        raise MisconfigurationException("a callback sets a learning rate scheduler, which only `scheduler` names")
+    if trainer.accumulate_grad_batches != 1:
+        raise MisconfigurationException("a callback changes the accumulation, which only `trainer.accumulate` sets")
 
 
 def continue_at(trainer: pl.Trainer, at: StepInfo) -> None:

@@ -20,7 +20,7 @@ from tlimb.problems import ExitCode, Problem, TlimbError
 from tlimb.protocol.options import DivergedError
 from tlimb.training.data.batches import StepInfo, augmented, to_device
 from tlimb.training.evaluation.validation import Seen, validate
-from tlimb.training.lightning import Segments, StudyTrainer, continue_at
+from tlimb.training.lightning import Segments, StudyTrainer, continue_at, refuse_another_course
 from tlimb.training.network.layer_rates import rates_of
 from tlimb.training.seeds import seed_batch
 from tlimb.training.setup import TrainSetup, TrainState
@@ -117,6 +117,7 @@ class Loop(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Report the previous epoch, once its hooks and those of this epoch's start have run."""
+        refuse_another_course(self.trainer, self.made_of.length.epochs_run, self.made_of.scheduler)
         self._tell(more=True)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

@@ -209,8 +209,9 @@ def _misfits_told() -> Iterator[None]:
     try:
         yield
     except MisconfigurationException as error:
-        help_ = "LearningRateMonitor and its like want a logger:   execution: {loggers: [csv]}"
-        problem = Problem("callback-unfit", str(error).strip().partition("\n")[0], help=help_)
+        message = str(error).strip().partition("\n")[0]
+        wants_logger = "LearningRateMonitor and its like want a logger:   execution: {loggers: [csv]}"
+        problem = Problem("callback-unfit", message, help=wants_logger if "logger" in message else ())
         raise TlimbError(problem, ExitCode.USAGE) from error
 
 
